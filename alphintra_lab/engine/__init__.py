@@ -1,0 +1,1 @@
+"""Decisions and bars in; orders, ledger, metrics and checks out. Pure: no input or output, no user code."""
