@@ -1,0 +1,209 @@
+"""The database: one engine, `session()` = one transaction, and the migrations."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uuid_utils
+from sqlalchemy import JSON, DateTime, Dialect, String, TypeDecorator, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# One user and one workspace until there are accounts. Every row names them from the
+# first migration on, so that no row has to be guessed at later.
+LOCAL_OWNER = "00000000-0000-7000-8000-000000000001"
+LOCAL_WORKSPACE = "00000000-0000-7000-8000-000000000002"
+
+
+def new_id() -> str:
+    """A UUIDv7 as a string: unique, and sorted by the time it was made."""
+    return str(uuid_utils.uuid7())
+
+
+def now() -> dt.datetime:
+    """The time, aware, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """An aware UTC time. SQLite drops zones, so it is stored naive there and made aware again."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; the database takes aware times only")
+        return value.astimezone(dt.UTC)
+
+    def process_result_value(
+        self, value: dt.datetime | None, dialect: Dialect
+    ) -> dt.datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=dt.UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """A msgspec type stored as JSON and given back as that type."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__(none_as_null=True)
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else msgspec.to_builtins(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else msgspec.convert(value, self.kind)
+
+
+class Base(DeclarativeBase):
+    """The tables' common columns."""
+
+    type_annotation_map = {dt.datetime: UtcDateTime, str: String}
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    owner_id: Mapped[str] = mapped_column(String(36), default=LOCAL_OWNER)
+    workspace_id: Mapped[str] = mapped_column(String(36), default=LOCAL_WORKSPACE)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Database:
+    """One engine and the sessions on it. Open it with `connect`, close it with `close`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    @contextlib.asynccontextmanager
+    async def session(self, *, write: bool = True) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed at the end, rolled back on an error.
+
+        A writer takes SQLite's write lock when it begins. Taking it at the first write
+        instead would fail at once, without waiting, whenever another process wrote in between.
+        """
+        async with self._sessions() as session, session.begin():
+            if write and self.engine.dialect.name == "sqlite":
+                await session.connection(execution_options={"alphintra_write": True})
+            yield session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def connect(url: str) -> Database:
+    """The database at `url`: `sqlite:///path` or `postgresql://...`; the async driver is ours to name."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        parsed = parsed.set(drivername="sqlite+aiosqlite")
+        engine = create_async_engine(parsed)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return Database(engine)
+    if backend == "postgresql":
+        parsed = parsed.set(drivername="postgresql+asyncpg")
+        return Database(create_async_engine(parsed, pool_size=5, max_overflow=15, pool_pre_ping=True))
+    raise ValueError(
+        f"DATABASE_URL names {backend!r}; the lab works with sqlite:///PATH and postgresql://HOST/NAME"
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself: _begin_sqlite does
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "busy_timeout=20000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    write = connection.get_execution_options().get("alphintra_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def migrations_folder() -> Path:
+    """The folder of Alembic's scripts: inside an installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "migrations"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "migrations"
+
+
+def _head() -> str:
+    """The newest revision, read without importing Alembic: start-up must stay fast."""
+    versions = sorted(p.name for p in (migrations_folder() / "versions").glob("[0-9]*.py"))
+    return versions[-1].split("_", 1)[0]
+
+
+async def upgrade(database: Database) -> None:
+    """Bring the schema to the newest revision. Safe to call from several processes at once."""
+    if await current_revision(database) == _head():
+        return
+    url = database.engine.url
+    with contextlib.ExitStack() as stack:
+        if url.get_backend_name() == "sqlite" and url.database:
+            lock = stack.enter_context(Path(url.database + ".migrate").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        async with database.engine.connect() as connection:
+            await connection.run_sync(_migrate, "upgrade", "head")
+            await connection.commit()
+
+
+async def downgrade(database: Database, revision: str) -> None:
+    """Take the schema back to `revision` ("base" for nothing at all)."""
+    async with database.engine.connect() as connection:
+        await connection.run_sync(_migrate, "downgrade", revision)
+        await connection.commit()
+
+
+async def check(database: Database) -> None:
+    """Raise when the tables declared in the code differ from the migrated schema."""
+    async with database.engine.connect() as connection:
+        await connection.run_sync(_migrate, "check", None)
+
+
+async def current_revision(database: Database) -> str | None:
+    """The schema's revision, or None where there is no schema yet."""
+    async with database.engine.connect() as connection:
+        exists = await connection.run_sync(
+            lambda sync: sync.dialect.has_table(sync, "alembic_version")
+        )
+        if not exists:
+            return None
+        row = (await connection.execute(text("SELECT version_num FROM alembic_version"))).first()
+    return row[0] if row else None
+
+
+def _migrate(connection: Any, action: str, revision: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    if connection.dialect.name == "postgresql":
+        # Held to the end of the transaction: of several starters one migrates, the others find it done.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4202178)")
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    if action == "check":
+        command.check(config)
+    else:
+        getattr(command, action)(config, revision)
