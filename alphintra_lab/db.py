@@ -7,13 +7,18 @@ import datetime as dt
 import fcntl
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import uuid_utils
-from sqlalchemy import JSON, DateTime, Dialect, String, TypeDecorator, event, text
+from sqlalchemy import JSON, DateTime, Dialect, Select, String, TypeDecorator, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # One user and one workspace until there are accounts. Every row names them from the
@@ -82,6 +87,37 @@ class Base(DeclarativeBase):
     updated_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
 
 
+Item = TypeVar("Item")
+
+
+class Page(msgspec.Struct, Generic[Item], frozen=True):
+    """A page of a list. `next` is the cursor of the page after it, or null at the end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+Row = TypeVar("Row", bound=Base)
+
+
+async def read_page(
+    session: AsyncSession,
+    statement: Select[tuple[Row]],
+    table: type[Row],
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[Row], str | None]:
+    """The rows of one page, newest first, and the cursor of the next.
+
+    Ids are UUIDv7, so they sort by time, and a page costs the same however far down it is.
+    """
+    if cursor is not None:
+        statement = statement.where(table.id < cursor)
+    rows = list(await session.scalars(statement.order_by(table.id.desc()).limit(limit + 1)))
+    more = len(rows) > limit
+    return rows[:limit], rows[limit - 1].id if more else None
+
+
 class Database:
     """One engine and the sessions on it. Open it with `connect`, close it with `close`."""
 
@@ -118,7 +154,9 @@ def connect(url: str) -> Database:
         return Database(engine)
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+asyncpg")
-        return Database(create_async_engine(parsed, pool_size=5, max_overflow=15, pool_pre_ping=True))
+        return Database(
+            create_async_engine(parsed, pool_size=5, max_overflow=15, pool_pre_ping=True)
+        )
     raise ValueError(
         f"DATABASE_URL names {backend!r}; the lab works with sqlite:///PATH and postgresql://HOST/NAME"
     )

@@ -1,0 +1,234 @@
+"""The one way from HTTP to a service: `LabHandler`, `@endpoint`, and the table of routes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http.client import responses
+from typing import Any, Literal
+
+import msgspec
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import APIHandler
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import DBAPIError
+from tornado.web import HTTPError
+
+from ..errors import Invalid, LabError, Malformed, Unavailable
+from .lab import Lab
+
+Access = Literal["authenticated", "public", "signed"]
+
+
+class ErrorAnswer(msgspec.Struct, omit_defaults=True):
+    """Every error's body. The message names the value and the way out."""
+
+    message: str
+    code: str
+    field: str | None = None
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """How much of a list, and from where."""
+
+    limit: typing.Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the handler table: a path with `{names}`, its handler, who may call it."""
+
+    path: str
+    handler: type[LabHandler]
+    access: Access = "authenticated"
+
+    @property
+    def pattern(self) -> str:
+        """The path as Tornado's regular expression."""
+        return re.sub(r"\{\w+\}", "([^/]+)", self.path) + "/?"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What `@endpoint` read from a method's annotations; OpenAPI is made of these."""
+
+    status: int
+    summary: str
+    path: dict[str, Any]
+    body: Any
+    query: Any
+    answer: Any
+
+
+class LabHandler(APIHandler):
+    """A request to the lab. Authenticated and authorised here, before any method runs."""
+
+    session: AsyncSession
+
+    def initialize(self, access: Access = "authenticated") -> None:
+        """Tornado hands over what the table says of this route."""
+        self.access = access
+
+    @property
+    def lab(self) -> Lab:
+        """The open lab."""
+        return typing.cast(Lab, self.settings["alphintra"])
+
+    async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's own is a coroutine, Tornado's stub is not
+        """Refuse whoever is not known or not allowed, then wait until the database is there."""
+        await super().prepare()
+        if self.access == "authenticated":
+            if self.current_user is None:
+                raise HTTPError(401)
+            action = "read" if self.request.method in ("GET", "HEAD") else "write"
+            allowed = self.authorizer.is_authorized(self, self.current_user, action, "alphintra")
+            if inspect.isawaitable(allowed):
+                allowed = await allowed
+            if not allowed:
+                raise HTTPError(403)
+        if self.access != "public":
+            await self.lab.opened.wait()
+
+    def answer(self, value: Any, status: int = 200) -> None:
+        """Finish with `value` as JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(msgspec.json.encode(value))
+
+    def answer_error(self, error: LabError) -> None:
+        """Finish with the one error shape."""
+        self.answer(ErrorAnswer(error.message, error.code, error.field), error.status)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tornado's and Jupyter's own errors take the lab's shape too, and never show a traceback."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, LabError):
+            self.answer_error(error)
+            return
+        code = responses.get(status_code, "error").lower().replace(" ", "_")
+        message = {
+            401: "You are not logged in. Open the lab from the address with its token, or send the "
+            "token in the Authorization header.",
+            403: "This is not allowed for you.",
+            405: f"{self.request.method} is not possible here.",
+            500: "The lab failed at this request. The server's log has the details.",
+        }.get(status_code, responses.get(status_code, "Error") + ".")
+        if isinstance(error, HTTPError) and error.log_message and status_code < 500:
+            message = error.get_message() or message
+        self.answer(ErrorAnswer(message, code), status_code)
+
+
+Method = Callable[..., Awaitable[Any]]
+
+
+def endpoint(method: Method | None = None, *, status: int = 200, session: bool = True) -> Any:
+    """Make a typed method of a `LabHandler` answer requests.
+
+    Parameters named in the route's path come first, in order; `body` is decoded from the JSON
+    body and `query` from the query string, both to their annotated type; what the method
+    returns is the answer. The method runs in one transaction, `self.session`, unless `session`
+    is False: then it opens its own, for as short as it needs them.
+    """
+    if method is None:
+        return functools.partial(endpoint, status=status, session=session)
+    hints = typing.get_type_hints(method)
+    returned = hints.pop("return", None)
+    body, query = hints.pop("body", None), hints.pop("query", None)
+    described = Endpoint(
+        status=status,
+        summary=(inspect.getdoc(method) or "").split("\n")[0].rstrip("."),
+        path=hints,
+        body=body,
+        query=query,
+        answer=None if returned is type(None) else returned,
+    )
+
+    @functools.wraps(method)
+    async def run(self: LabHandler, *args: str) -> None:
+        try:
+            values: dict[str, Any] = {}
+            for (name, kind), text in zip(hints.items(), args, strict=True):
+                values[name] = _convert(text, kind, name)
+            if body is not None:
+                values["body"] = _decode_body(self.request.body, body)
+            if query is not None:
+                values["query"] = _decode_query(self, query)
+            if session:
+                write = self.request.method != "GET"
+                async with self.lab.database.session(write=write) as self.session:
+                    result = await method(self, **values)
+            else:
+                result = await method(self, **values)
+        except LabError as error:
+            self.answer_error(error)
+            return
+        except DBAPIError as error:
+            if not error.connection_invalidated and "disk is full" not in str(error):
+                raise
+            self.log.error("The database does not answer", exc_info=True)
+            self.answer_error(
+                Unavailable(
+                    f"The database does not take this now: {error.orig}. Nothing was changed."
+                )
+            )
+            return
+        if described.answer is None:
+            self.set_status(204)
+            self.finish()
+        elif not self._finished:
+            self.answer(result, status)
+
+    run.endpoint = described  # type: ignore[attr-defined]  # read again by api/openapi.py
+    return allow_unauthenticated(run)  # LabHandler.prepare decides, by the table
+
+
+def _convert(text: str, kind: Any, name: str) -> Any:
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{name}={text!r}: {error}", field=name) from None
+
+
+def _decode_body(raw: bytes, kind: Any) -> Any:
+    if not raw.strip():
+        raise Malformed("The request has no body; a JSON object is expected.")
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error), field=_field_of(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"The body is not valid JSON: {error}.") from None
+
+
+def _decode_query(handler: LabHandler, kind: Any) -> Any:
+    known = {field.name for field in msgspec.structs.fields(kind)}
+    given = {name: handler.get_query_argument(name) for name in handler.request.query_arguments}
+    given.pop("token", None)  # Jupyter's own
+    if unknown := sorted(set(given) - known):
+        raise Invalid(
+            f"There is no query parameter {unknown[0]!r}; there are {', '.join(sorted(known))}.",
+            field=unknown[0],
+        )
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error), field=_field_of(str(error))) from None
+
+
+def _field_of(message: str) -> str | None:
+    """The field that msgspec's message names: "... - at `$.cash`", or a missing or unknown one."""
+    found = re.search(r"at `\$\.?(.+?)`$", message) or re.search(r"field `(\w+)`", message)
+    return found.group(1) if found else None
+
+
+def tornado_handlers(routes: list[Route], base_url: str) -> list[tuple[str, type, dict[str, Any]]]:
+    """The table as Tornado wants it: paths without placeholders first, so that they win."""
+    prefix = base_url.rstrip("/")
+    ordered = sorted(routes, key=lambda route: route.path.count("{"))
+    return [(prefix + r.pattern, r.handler, {"access": r.access}) for r in ordered]
