@@ -13,7 +13,9 @@ class StrategyRow(Base):
     """A strategy: a folder the user edits. What ran is in its versions."""
 
     __tablename__ = "strategies"
-    __table_args__ = (UniqueConstraint("workspace_id", "folder", "entry", name="uq_strategies_folder"),)
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "folder", "entry", name="uq_strategies_folder"),
+    )
 
     name: Mapped[str] = mapped_column(String(200))
     family_id: Mapped[str] = mapped_column(String(36), index=True)
