@@ -118,17 +118,20 @@ def _floats(name: str, array: Array, index: pd.Index, symbols: Sequence[str] | N
 def _shape(name: str, value: Any, index: pd.Index, symbols: Sequence[str] | None) -> Array:
     """The values as an array of the right shape; one value stands for all bars."""
     shape = (len(index),) if symbols is None else (len(index), len(symbols))
+    array: Array
     if isinstance(value, pd.Series | pd.DataFrame):
-        value = _align(name, value, index, symbols)
+        array = _align(name, value, index, symbols)
     elif isinstance(value, bool | int | float | np.bool_ | np.number):
         return np.broadcast_to(np.asarray(value), shape)
-    elif not isinstance(value, np.ndarray):
+    elif isinstance(value, np.ndarray):
+        array = value
+    else:
         raise _unusable(f"{name} is {_describe(value)}. Expected {_expected(index, symbols)}.")
-    if value.shape != shape:
+    if array.shape != shape:
         raise _unusable(
-            f"{name} is an array of shape {value.shape}. Expected {_expected(index, symbols)}."
+            f"{name} is an array of shape {array.shape}. Expected {_expected(index, symbols)}."
         )
-    return value
+    return array
 
 
 def _align(
@@ -148,14 +151,15 @@ def _align(
             f"where bars has {_show(index[row])}. Keep the index of bars."
         )
     if isinstance(value, pd.Series):
-        return value.to_numpy()
+        column: Array = np.asarray(value)
+        return column
     assert symbols is not None
     if not value.columns.is_unique or set(value.columns) != set(symbols):
         raise _unusable(
             f"{name} has the columns {_list(list(value.columns))}. Expected {_list(symbols)}."
         )
-    ordered = value[list(symbols)]
-    return np.asarray(ordered.to_numpy())
+    ordered: Array = np.asarray(value[list(symbols)])
+    return ordered
 
 
 def _unusable(message: str) -> StrategyError:

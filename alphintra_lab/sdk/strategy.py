@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 import operator
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from types import FrameType
 from typing import Any, ClassVar, Literal
 
 Kind = Literal["int", "float", "bool", "choice"]
@@ -165,6 +167,7 @@ class Strategy:
     """
 
     universe: ClassVar[bool] = False
+    _defined_in: ClassVar[str | None] = None
 
     def __init__(self, **parameters: Any) -> None:
         """Take parameters by name; the rest keep their defaults."""
@@ -176,6 +179,7 @@ class Strategy:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        cls._defined_in = _find_source(cls.__module__)
         for name, reason in _NOT_HERE.items():
             if name in cls.__dict__:
                 raise StrategyError(f"{cls.__name__}: {reason}")
@@ -199,6 +203,11 @@ class Strategy:
         return found
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The parameters that were set on this instance; the others follow the class."""
+        return {name: v for name, v in self.values.items() if name in self.__dict__}
+
+    @property
     def values(self) -> dict[str, Any]:
         """The parameters' values of this instance."""
         return {name: getattr(self, name) for name in type(self).parameters()}
@@ -208,7 +217,15 @@ class Strategy:
         return f"{type(self).__name__}({inside})"
 
 
-_RESERVED = {"universe", "parameters", "values", "signals", "weights"}
+_RESERVED = {"universe", "parameters", "given", "values", "signals", "weights"}
+
+
+def _find_source(module: str) -> str | None:
+    """The file, or a notebook's cell, whose code is defining a class of this module just now."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") != module:
+        frame = frame.f_back
+    return None if frame is None else frame.f_code.co_filename
 
 
 def find_kind(cls: type[Strategy]) -> Literal["signals", "weights"]:
