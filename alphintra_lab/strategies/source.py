@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,6 +13,10 @@ from .schema import Problem
 
 # A parser holds the interpreter while it works: the whole server waits for a very long file.
 MAX_FILE_BYTES = 256 * 1024
+
+# The parser's own warnings ("is" with a number) would go to the server's log at every keystroke.
+_FILE_NAME = "<strategy source>"
+warnings.filterwarnings("ignore", module=re.escape(_FILE_NAME))
 
 _PLAIN_WORDS = {
     "invalid syntax": "Python cannot read this line. Look for a missing colon, bracket or quote, "
@@ -55,6 +60,8 @@ class Source:
 
     def range_of(self, node: ast.AST) -> tuple[int, int, int, int]:
         """Line, column, end line, end column (excluded), from 1, columns in characters."""
+        if isinstance(node, ast.Module):
+            return 1, 1, 1, len(self.lines[0]) + 1
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             return self._range_of_name(node)
         line = getattr(node, "lineno", 1)
@@ -97,7 +104,10 @@ def parse(path: str, text: str) -> Source | Problem:
     if unreadable := _find_unreadable(path, text, lines):
         return unreadable
     try:
-        return Source(path, text, ast.parse(text), lines)
+        tree = ast.parse(text, _FILE_NAME)
+        # Compiling runs nothing, and finds what parsing passes: a return outside of a function.
+        compile(tree, _FILE_NAME, "exec", dont_inherit=True)
+        return Source(path, text, tree, lines)
     except SyntaxError as error:
         return _describe_syntax_error(path, lines, error)
     except (RecursionError, MemoryError):
