@@ -102,7 +102,7 @@ Row = TypeVar("Row", bound=Base)
 
 async def read_page(
     session: AsyncSession,
-    statement: Select[tuple[Row]],
+    statement: Select[Row],
     table: type[Row],
     limit: int,
     cursor: str | None,
@@ -143,7 +143,7 @@ class Database:
 
 
 def connect(url: str) -> Database:
-    """The database at `url`: `sqlite:///path` or `postgresql://...`; the async driver is ours to name."""
+    """The database at `url`: `sqlite:///path` or `postgresql://...`; we name the async driver."""
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
@@ -158,7 +158,8 @@ def connect(url: str) -> Database:
             create_async_engine(parsed, pool_size=5, max_overflow=15, pool_pre_ping=True)
         )
     raise ValueError(
-        f"DATABASE_URL names {backend!r}; the lab works with sqlite:///PATH and postgresql://HOST/NAME"
+        f"DATABASE_URL names {backend!r}; the lab works with sqlite:///PATH and "
+        "postgresql://HOST/NAME"
     )
 
 
@@ -236,7 +237,7 @@ def _migrate(connection: Any, action: str, revision: str | None) -> None:
     from alembic.config import Config
 
     if connection.dialect.name == "postgresql":
-        # Held to the end of the transaction: of several starters one migrates, the others find it done.
+        # Held to the end of the transaction: of several starters one migrates, the others wait.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4202178)")
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))

@@ -1,4 +1,4 @@
-"""The events table: what changed, told to every process on the database and from there to the page."""
+"""The events table: what changed, told to every process on the database, then to the page."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class LabHandler(APIHandler):
         self.answer(ErrorAnswer(error.message, error.code, error.field), error.status)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Tornado's and Jupyter's own errors take the lab's shape too, and never show a traceback."""
+        """Tornado's and Jupyter's errors take the lab's shape too, and never show a traceback."""
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, LabError):
             self.answer_error(error)
@@ -174,7 +174,7 @@ def endpoint(method: Method | None = None, *, status: int = 200, session: bool =
             self.log.error("The database does not answer", exc_info=True)
             self.answer_error(
                 Unavailable(
-                    f"The database does not take this now: {error.orig}. Nothing was changed."
+                    f"The database fails: {error.orig}. Nothing was changed."
                 )
             )
             return

@@ -24,7 +24,8 @@ class JobError(msgspec.Struct, frozen=True):
     """Why a job failed. For an error in the user's code: exception, text and line."""
 
     code: str
-    """`strategy_error`, `bad_decisions`, `memory_limit`, `time_limit`, `process_died`, `data_errors`, `engine_error`, `worker_lost`, `disk_full`."""
+    """`strategy_error`, `bad_decisions`, `memory_limit`, `time_limit`, `process_died`,
+    `data_errors`, `engine_error`, `worker_lost` or `disk_full`."""
     message: str
     """One or two sentences: what happened, and the way out."""
     exception: str | None = None

@@ -115,7 +115,7 @@ async def read_log(session: AsyncSession, folder: Path, job_id: str) -> JobLog:
     return JobLog(data[:LOG_BYTES].decode("utf-8", "replace"), len(data) > LOG_BYTES)
 
 
-def _queue() -> Select[tuple[str]]:
+def _queue() -> Select[str]:
     """Waiting jobs in the order in which they will start.
 
     A job's turn is the number of its owner's jobs that run or stand before it. So owners take

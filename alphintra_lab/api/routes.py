@@ -1,0 +1,12 @@
+"""The handler table: every route of the lab, and who may call it."""
+
+from . import backtests, datasets, jobs, service, strategies
+from .handler import Route
+
+ROUTES: list[Route] = [
+    *service.ROUTES,
+    *strategies.ROUTES,
+    *datasets.ROUTES,
+    *backtests.ROUTES,
+    *jobs.ROUTES,
+]

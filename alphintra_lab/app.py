@@ -1,0 +1,175 @@
+"""The server extension: wires the lab into a Jupyter server, and starts its worker."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool
+from traitlets.config import Config
+
+from . import __version__, events
+from .api.handler import tornado_handlers
+from .api.lab import Lab
+from .api.line import serve_line
+from .api.routes import ROUTES
+from .config import LabConfig
+from .datasets.platform import ensure_platform_datasets
+from .db import upgrade
+from .sandbox.bubblewrap import self_test
+from .sandbox.provisioner import BubblewrapProvisioner
+
+KERNEL = "alphintra-sandboxed"
+
+
+class AlphintraLab(ExtensionApp):
+    """Alphintra Lab: strategies, datasets and backtests in JupyterLab."""
+
+    name = "alphintra_lab"
+    app_version = __version__
+    default_url = "/lab"
+    load_other_extensions = True
+    classes = [LabConfig]  # noqa: RUF012  # traitlets' own declaration
+
+    worker = Bool(True, help="Run jobs beside this server.").tag(config=True)
+    sandbox_test = Bool(True, help="Test the sandbox when the server starts.").tag(config=True)
+
+    def initialize_settings(self) -> None:
+        """Open the lab; nothing is read or written yet."""
+        self.lab_config = LabConfig(parent=self)
+        assert self.serverapp is not None
+        self.lab: Lab = self.lab_config.open_lab(Path(self.serverapp.root_dir))
+        self.settings["alphintra"] = self.lab
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._worker: asyncio.subprocess.Process | None = None
+        BubblewrapProvisioner.workspace = self.lab.workspace
+        BubblewrapProvisioner.open_line = self._open_line
+
+    def initialize_handlers(self) -> None:
+        """Put the handler table under the server's base URL."""
+        assert self.serverapp is not None and self.serverapp.web_app is not None
+        handlers = tornado_handlers(ROUTES, self.serverapp.base_url)
+        self.serverapp.web_app.add_handlers(".*$", handlers)  # type: ignore[arg-type]  # Tornado's stub leaves out tuples
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        serverapp.event_logger.register_event_schema(events.SCHEMA)
+        await self.open_database()
+        self._keep(self._add_datasets())
+        self._keep(self._pump_events(serverapp))
+        if self.sandbox_test:
+            self._keep(self._test_sandbox())
+        else:
+            self.lab.sandbox = {"state": "untested", "message": "not tested, as configured"}
+        if self.worker:
+            self._keep(self._keep_worker())
+        else:
+            self.lab.worker = "elsewhere, as configured"
+        self._keep(asyncio.to_thread(_load_frames))
+
+    async def open_database(self) -> None:
+        """Bring the schema up to date; requests wait for it."""
+        await upgrade(self.lab.database)
+        self.lab.opened.set()
+
+    def _keep(self, work: Any) -> None:
+        """Run beside the server; a failure is logged, not swallowed."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._log_failure)
+
+    def _log_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self.log.error("A part of the lab stopped", exc_info=error)
+
+    async def _add_datasets(self) -> None:
+        try:
+            await ensure_platform_datasets(self.lab.database, self.lab.store)
+            self.lab.datasets = "ready"
+        except BaseException:
+            self.lab.datasets = "failed"
+            raise
+
+    async def _pump_events(self, serverapp: ServerApp) -> None:
+        async for event in events.listen(self.lab.database):
+            change = {
+                "kind": event.kind,
+                "id": event.subject_id,
+                "status": event.status,
+                "progress": event.progress,
+            }
+            serverapp.event_logger.emit(schema_id=events.SCHEMA_ID, data=change)
+
+    async def _test_sandbox(self) -> None:
+        result = await asyncio.to_thread(self_test)
+        self.lab.sandbox = result.describe()
+        if not result.passed:
+            self.log.error("The sandbox cannot be used: %s", result.message)
+
+    async def _keep_worker(self) -> None:
+        """Run the worker; start it again when it dies, more slowly each time."""
+        pause = 1.0
+        while True:
+            self._worker = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "alphintra_lab",
+                "worker",
+                *self.lab_config.arguments(),
+                env=os.environ | self.lab_config.environment(),
+                cwd=self.lab.workspace,
+            )
+            self.lab.worker = "running"
+            status = await self._worker.wait()
+            self.lab.worker = f"ended with {status}; starting again"
+            self.log.error("The worker ended with %s; starting it again", status)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 30.0)
+
+    async def _open_line(self, kernel_id: str, folder: Path, grants: Path, cwd: str) -> Any:
+        """A kernel's own socket to the server, through which its SDK asks."""
+        return await serve_line(self.lab, folder / "sock", Path(cwd), grants)
+
+    async def stop_extension(self) -> None:
+        """End what this server started, and close the database."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._worker is not None and self._worker.returncode is None:
+            self._worker.terminate()
+            try:
+                await asyncio.wait_for(self._worker.wait(), 5)
+            except TimeoutError:
+                self._worker.kill()
+        await self.lab.database.close()
+
+
+def _load_frames() -> None:
+    """Load what reads results and datasets before somebody waits for it."""
+    for name in ("pandas", "pyarrow.parquet"):
+        importlib.import_module(name)
+
+
+def launch(arguments: list[str]) -> None:
+    """`alphintra-lab`: JupyterLab with the lab in it, on the lab's port, sandboxed kernels only."""
+    from jupyterlab.labapp import LabApp
+
+    LabApp.launch_instance(argv=arguments, config=default_configuration())
+
+
+def default_configuration() -> Config:
+    """What the lab sets where the user's own configuration is silent."""
+    config = Config()
+    config.ServerApp.port = 8002
+    config.ServerApp.jpserver_extensions = {"alphintra_lab": True, "jupyterlab": True}
+    config.ServerApp.terminals_enabled = False
+    config.KernelSpecManager.ensure_native_kernel = False
+    config.KernelSpecManager.allowed_kernelspecs = {KERNEL}
+    config.MultiKernelManager.default_kernel_name = KERNEL
+    return config

@@ -1,0 +1,101 @@
+"""MLflow is told of finished backtests afterwards: rows and job folders are the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from sqlalchemy import select
+
+from ..datasets.table import DatasetRow, DatasetVersionRow
+from ..db import Database
+from ..experiments import service as experiments
+from ..strategies.table import StrategyRow, StrategyVersionRow
+from .table import BacktestRow
+
+log = logging.getLogger(__name__)
+
+POLL = 1.0
+
+
+async def log_backtests(database: Database, jobs: Path, tracking_uri: str) -> None:
+    """Write each finished backtest to MLflow, for as long as this runs; retry what failed."""
+    pause = POLL
+    while True:
+        try:
+            await log_pending(database, jobs, tracking_uri)
+            pause = POLL
+        except experiments.TrackingError as error:
+            # A tracking server that is away keeps nothing back but its own copy.
+            pause = min(pause * 2, 60.0)
+            log.warning("MLflow does not take runs, next try in %.0f s: %s", pause, error)
+        await asyncio.sleep(pause)
+
+
+async def log_pending(database: Database, jobs: Path, tracking_uri: str) -> int:
+    """Write what MLflow does not have yet; answers how many runs that were."""
+    async with database.session(write=False) as session:
+        found = await session.execute(
+            select(BacktestRow, StrategyRow, StrategyVersionRow, DatasetRow, DatasetVersionRow)
+            .join(StrategyRow, StrategyRow.id == BacktestRow.strategy_id)
+            .join(StrategyVersionRow, StrategyVersionRow.id == BacktestRow.strategy_version_id)
+            .join(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
+            .join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
+            .where(BacktestRow.verdict.is_not(None), BacktestRow.mlflow_run_id.is_(None))
+            .order_by(BacktestRow.id)
+            .limit(20)
+        )
+        rows = [tuple(one) for one in found]
+    for backtest, strategy, code, dataset, data in rows:
+        run = _describe(backtest, strategy, code, dataset, data, jobs)
+        run_id = await asyncio.to_thread(experiments.write_run, tracking_uri, run)
+        async with database.session() as session:
+            row = await session.get(BacktestRow, backtest.id)
+            if row is not None:
+                row.mlflow_run_id = run_id
+    return len(rows)
+
+
+def _describe(
+    backtest: BacktestRow,
+    strategy: StrategyRow,
+    code: StrategyVersionRow,
+    dataset: DatasetRow,
+    data: DatasetVersionRow,
+    jobs: Path,
+) -> experiments.Run:
+    settings, verdict = backtest.settings, backtest.verdict
+    assert verdict is not None
+    parameters = {f"parameter.{name}": value for name, value in settings.parameters.items()}
+    return experiments.Run(
+        key=backtest.id,
+        experiment=strategy.name,
+        name=f"run {backtest.number}",
+        started=backtest.created_at,
+        ended=backtest.updated_at,
+        parameters=parameters
+        | {
+            "dataset": dataset.name,
+            "symbols": ",".join(settings.symbols),
+            "start": settings.start or "",
+            "end": settings.end or "",
+            "cash": settings.cash,
+            "commission": settings.commission,
+            "slippage_bps": settings.slippage_bps,
+            "fill": settings.fill,
+            "whole_shares": settings.whole_shares,
+        },
+        metrics=backtest.metrics or {},
+        tags={
+            "alphintra.code_sha256": code.sha256,
+            "alphintra.code_version": str(code.number),
+            "alphintra.data_sha256": data.sha256,
+            "alphintra.data_version": str(data.number),
+            "alphintra.ledger_sha256": backtest.ledger_sha256 or "",
+            "alphintra.verdict": f"{verdict.title} {verdict.text}".strip(),
+            "alphintra.unsafe_fills": str(settings.fill == "unsafe_same_close").lower(),
+            "alphintra.overrides": ",".join(settings.overrides),
+            "alphintra.job_folder": str(jobs / str(backtest.job_id)),
+        },
+    )

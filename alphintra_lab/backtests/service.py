@@ -1,0 +1,333 @@
+"""Backtests: define, run, list, and read what a run stored."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import distinct, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .. import events
+from ..datasets import service as datasets
+from ..datasets.table import DatasetRow, DatasetVersionRow
+from ..db import Page, new_id, read_page
+from ..errors import Conflict, Invalid, NotFound
+from ..jobs import service as jobs
+from ..jobs.schema import Job
+from ..jobs.table import JobRow
+from ..strategies import service as strategies
+from ..strategies.schema import LastResult, Outline
+from ..strategies.table import StrategyRow, StrategyVersionRow
+from .schema import Backtest, BacktestCreate, Settings
+from .table import BacktestRow
+
+
+async def create_backtest(session: AsyncSession, create: BacktestCreate) -> BacktestRow:
+    """Define a backtest: everything is checked and every default filled in, nothing runs."""
+    strategy = await strategies.get_row(session, create.strategy_id)
+    dataset, version = await datasets.get_version_row(session, create.dataset)
+    settings = complete_settings(create, strategy.outline, version)
+    family = strategy.family_id
+    for _ in range(5):
+        number = (await session.scalar(select(func.max(BacktestRow.number)))) or 0
+        row = BacktestRow(
+            id=new_id(),
+            number=number + 1,
+            strategy_id=strategy.id,
+            dataset_version_id=version.id,
+            family_id=family,
+            settings=settings,
+            sparkline=[],
+        )
+        try:
+            async with session.begin_nested():
+                session.add(row)
+        except IntegrityError:
+            continue  # another process took the number: PostgreSQL lets two look at once
+        events.publish(session, "backtest", row.id, "defined")
+        return row
+    raise Conflict("Too many backtests are being defined at once. Try again.")
+
+
+def complete_settings(
+    create: BacktestCreate, outline: Outline, version: DatasetVersionRow
+) -> Settings:
+    """The settings of a run with each default filled in, or Invalid naming the field."""
+    symbols = datasets.choose_symbols(version, create.symbols)
+    costs = [i.commission for i in version.instruments if i.symbol in symbols]
+    usual = max((c for c in costs if c is not None), default=0.0)
+    commission = usual if create.commission is None else create.commission
+    slippage = 0.0 if create.slippage_bps is None else create.slippage_bps
+    if not 0 < create.cash < 1e15:
+        raise Invalid(f"cash={create.cash:g} must be above 0 and below 1e15.", field="cash")
+    if not 0 <= commission < 1:
+        raise Invalid(
+            f"commission={commission:g} is a fraction of the traded value, from 0 to below 1; "
+            "0.0002 is 0.02 %.",
+            field="commission",
+        )
+    if not 0 <= slippage < 10_000:
+        raise Invalid(
+            f"slippage_bps={slippage:g} is in basis points, from 0 to below 10,000.",
+            field="slippage_bps",
+        )
+    start, end = datasets.read_time(create.start, "start"), datasets.read_time(create.end, "end")
+    if start and end and start >= end:
+        raise Invalid(f"start={create.start} is not before end={create.end}.", field="start")
+    for text, moment, field in ((create.start, start, "start"), (create.end, end, "end")):
+        if moment is None:
+            continue
+        outside = moment > version.end if field == "start" else moment <= version.start
+        if outside:
+            raise Invalid(
+                f"{field}={text} leaves no bars: the data runs from {version.start.isoformat()} "
+                f"to {version.end.isoformat()}.",
+                field=field,
+            )
+    return Settings(
+        symbols=symbols,
+        start=start.isoformat() if start else None,
+        end=end.isoformat() if end else None,
+        parameters=strategies.check_parameters(outline, create.parameters),
+        cash=create.cash,
+        commission=commission,
+        slippage_bps=slippage,
+        fill=create.fill,
+        whole_shares=create.whole_shares,
+        overrides=sorted(set(create.overrides)),
+    )
+
+
+async def start_backtest(session: AsyncSession, workspace: Path, backtest_id: str) -> JobRow:
+    """Snapshot the code as it stands now and queue the run. It runs once; then it is a record."""
+    row = await get_row(session, backtest_id)
+    if row.job_id is not None:
+        raise Conflict(
+            f"Run {row.number} has been started already. Its result is a record: "
+            "define a new backtest to run it again."
+        )
+    strategy = await strategies.get_row(session, row.strategy_id)
+    await refuse_bad_data(session, row)
+    snapshot = await strategies.snapshot_strategy(session, workspace, strategy.id)
+    return await queue_backtest(session, row, strategy, snapshot)
+
+
+async def queue_backtest(
+    session: AsyncSession,
+    row: BacktestRow,
+    strategy: StrategyRow,
+    snapshot: StrategyVersionRow,
+    decisions: str | None = None,
+) -> JobRow:
+    """Queue a run of one strategy version.
+
+    `decisions` names a file in the job's folder that already holds them, for a run whose
+    decisions were taken in a notebook's kernel.
+    """
+    row.strategy_version_id = snapshot.id
+    row.trial_sha256 = _trial(snapshot.sha256, row)
+    title = f"run {row.number} · {strategy.name}"
+    spec: dict[str, Any] = {"backtest_id": row.id}
+    if decisions is not None:
+        spec["decisions"] = decisions
+    job = await jobs.create_job(session, "backtest", row.id, title, spec)
+    row.job_id = job.id
+    await session.flush()
+    events.publish(session, "backtest", row.id, "waiting")
+    return job
+
+
+async def refuse_bad_data(session: AsyncSession, row: BacktestRow) -> None:
+    """Raise Conflict when the data has errors that were not overridden by name."""
+    version = await session.get_one(DatasetVersionRow, row.dataset_version_id)
+    errors = [f for f in version.report.findings if f.severity == "error"]
+    blocking = [f for f in errors if f.check not in row.settings.overrides]
+    if blocking:
+        names = ", ".join(sorted({f.check for f in blocking}))
+        raise Conflict(
+            f"The data has errors, so it cannot be backtested: {blocking[0].message} "
+            f"Repair the data and add it again, or override by name: {names}.",
+            field="overrides",
+            code="data_errors",
+        )
+
+
+def _trial(code: str, row: BacktestRow) -> str:
+    """What makes a trial distinct: code, parameters, data and costs (QUANT, deflated Sharpe).
+
+    Cash is left out: it changes no ratio. Symbols and dates are part of the data.
+    """
+    settings = row.settings
+    chosen = [
+        code,
+        row.dataset_version_id,
+        settings.parameters,
+        [settings.symbols, settings.start, settings.end],
+        [settings.commission, settings.slippage_bps],
+    ]
+    return hashlib.sha256(msgspec.json.encode(chosen, order="deterministic")).hexdigest()
+
+
+async def get_row(session: AsyncSession, backtest_id: str) -> BacktestRow:
+    """The backtest's row, by its id or its number, or NotFound."""
+    row = await session.get(BacktestRow, backtest_id)
+    if row is None and backtest_id.isdecimal() and len(backtest_id) < 10:
+        row = await session.scalar(
+            select(BacktestRow).where(BacktestRow.number == int(backtest_id))
+        )
+    if row is None:
+        raise NotFound(f"There is no backtest {backtest_id!r}.", field="id")
+    return row
+
+
+async def list_backtests(
+    session: AsyncSession, limit: int, cursor: str | None, strategy_id: str | None = None
+) -> Page[Backtest]:
+    """Backtests, the newest first."""
+    statement = select(BacktestRow)
+    if strategy_id is not None:
+        statement = statement.where(BacktestRow.strategy_id == strategy_id)
+    rows, after = await read_page(session, statement, BacktestRow, limit, cursor)
+    return Page(await describe(session, rows), after)
+
+
+async def get_backtest(session: AsyncSession, backtest_id: str) -> Backtest:
+    """The backtest, or NotFound."""
+    return (await describe(session, [await get_row(session, backtest_id)]))[0]
+
+
+async def describe(session: AsyncSession, rows: list[BacktestRow]) -> list[Backtest]:
+    """Rows as the API gives them; what belongs to them is read in four queries, not one each."""
+    strategy_of = await _by_id(session, StrategyRow, {r.strategy_id for r in rows})
+    version_of = await _by_id(session, DatasetVersionRow, {r.dataset_version_id for r in rows})
+    dataset_of = await _by_id(session, DatasetRow, {v.dataset_id for v in version_of.values()})
+    code_ids = {r.strategy_version_id for r in rows if r.strategy_version_id}
+    numbers = await session.execute(
+        select(StrategyVersionRow.id, StrategyVersionRow.number).where(
+            StrategyVersionRow.id.in_(code_ids)
+        )
+    )
+    code_of = {version_id: number for version_id, number in numbers}
+    job_rows = await _by_id(session, JobRow, {r.job_id for r in rows if r.job_id})
+    described = await jobs.describe_jobs(session, list(job_rows.values()))
+    job_of = {job.id: job for job in described}
+    return [
+        _describe(row, strategy_of, version_of, dataset_of, code_of, job_of) for row in rows
+    ]
+
+
+async def _by_id(session: AsyncSession, table: Any, ids: set[str]) -> dict[str, Any]:
+    if not ids:
+        return {}
+    return {row.id: row for row in await session.scalars(select(table).where(table.id.in_(ids)))}
+
+
+def _describe(
+    row: BacktestRow,
+    strategy_of: dict[str, StrategyRow],
+    version_of: dict[str, DatasetVersionRow],
+    dataset_of: dict[str, DatasetRow],
+    code_of: dict[str, int],
+    job_of: dict[str, Job],
+) -> Backtest:
+    version = version_of[row.dataset_version_id]
+    dataset = dataset_of[version.dataset_id]
+    return Backtest(
+        id=row.id,
+        number=row.number,
+        strategy_id=row.strategy_id,
+        strategy_name=strategy_of[row.strategy_id].name,
+        strategy_version=code_of.get(row.strategy_version_id or ""),
+        dataset_id=dataset.id,
+        dataset_name=dataset.name,
+        dataset_version=version.number,
+        settings=row.settings,
+        job=job_of.get(row.job_id or ""),
+        verdict=row.verdict,
+        metrics=row.metrics,
+        sparkline=row.sparkline,
+        mlflow_run_id=row.mlflow_run_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+async def cancel_backtest(session: AsyncSession, backtest_id: str) -> Backtest:
+    """Cancel its job, if it has one that has not ended."""
+    row = await get_row(session, backtest_id)
+    if row.job_id is not None:
+        await jobs.cancel_job(session, row.job_id)
+    return await get_backtest(session, row.id)
+
+
+async def delete_backtest(session: AsyncSession, backtest_id: str) -> str | None:
+    """Delete the record; answers the job whose folder may go too. A running one must end first."""
+    row = await get_row(session, backtest_id)
+    job = await session.get(JobRow, row.job_id) if row.job_id else None
+    if job is not None and job.state in ("waiting", "running"):
+        raise Conflict(f"Run {row.number} is {job.state}. Cancel it before you delete it.")
+    await session.delete(row)
+    await session.flush()
+    if job is not None:
+        await session.delete(job)
+    events.publish(session, "backtest", row.id, "deleted")
+    return job.id if job else None
+
+
+async def count_backtests(session: AsyncSession) -> int:
+    """How many backtests are here."""
+    return await session.scalar(select(func.count()).select_from(BacktestRow)) or 0
+
+
+async def count_trials(session: AsyncSession, family_id: str | None = None) -> int:
+    """Distinct trials, of one family or of all: reruns of the same thing do not count."""
+    statement = select(
+        func.count(distinct(BacktestRow.family_id + "/" + BacktestRow.trial_sha256))
+    )
+    if family_id is not None:
+        statement = statement.where(BacktestRow.family_id == family_id)
+    return await session.scalar(statement) or 0
+
+
+async def strategy_results(
+    session: AsyncSession, strategy_ids: list[str]
+) -> dict[str, tuple[int, LastResult | None]]:
+    """For each strategy: its family's distinct trials, and its newest finished result."""
+    if not strategy_ids:
+        return {}
+    newest = (
+        select(func.max(BacktestRow.id))
+        .where(BacktestRow.strategy_id.in_(strategy_ids), BacktestRow.verdict.is_not(None))
+        .group_by(BacktestRow.strategy_id)
+    )
+    rows = list(await session.scalars(select(BacktestRow).where(BacktestRow.id.in_(newest))))
+    last = {b.strategy_id: _last_result(b) for b in await describe(session, rows)}
+    counts = await session.execute(
+        select(StrategyRow.id, func.count(distinct(BacktestRow.trial_sha256)))
+        .join(BacktestRow, BacktestRow.family_id == StrategyRow.family_id)
+        .where(StrategyRow.id.in_(strategy_ids))
+        .group_by(StrategyRow.id)
+    )
+    trials = {strategy_id: count for strategy_id, count in counts}
+    return {one: (trials.get(one, 0), last.get(one)) for one in strategy_ids}
+
+
+def _last_result(backtest: Backtest) -> LastResult:
+    metrics = backtest.metrics or {}
+    assert backtest.verdict is not None
+    return LastResult(
+        backtest_id=backtest.id,
+        number=backtest.number,
+        dataset=backtest.dataset_name,
+        ended_at=(backtest.job and backtest.job.ended_at) or backtest.updated_at,
+        icon=backtest.verdict.icon,
+        verdict=backtest.verdict.short,
+        total_return=metrics.get("total_return"),
+        sharpe=metrics.get("sharpe"),
+        max_drawdown=metrics.get("max_drawdown"),
+        sparkline=backtest.sparkline,
+    )

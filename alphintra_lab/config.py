@@ -1,0 +1,116 @@
+"""The lab's configuration: traits with help, whose defaults come from the environment and `.env`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from traitlets import Int, Unicode, default
+from traitlets.config import Configurable
+
+from .api.lab import Lab
+from .db import connect
+from .errors import Invalid
+from .sandbox.limits import Limits
+
+GIB = 1024**3
+
+
+def load_environment(folder: Path) -> None:
+    """Take settings from `folder/.env`; what the environment says itself wins.
+
+    Raises Invalid for a line that is not NAME=VALUE: a setting silently ignored, the database's
+    address say, would be worse than a lab that does not start.
+    """
+    from dotenv.parser import parse_stream
+
+    path = folder / ".env"
+    if not path.is_file():
+        return
+    try:
+        with path.open(encoding="utf-8") as file:
+            bindings = list(parse_stream(file))
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{path} is not a text file in UTF-8: {error}. Mend it or remove it.") from None
+    for binding in bindings:
+        if binding.error or (binding.key and binding.value is None):
+            line = binding.original.string.strip().splitlines()[0]
+            raise Invalid(
+                f"{path}, line {binding.original.line}: {line!r} is not NAME=VALUE. "
+                "Mend the line or remove it."
+            )
+        if binding.key and binding.value is not None:
+            os.environ.setdefault(binding.key, binding.value)
+
+
+class LabConfig(Configurable):
+    """Where the lab keeps things and how much a run may use."""
+
+    home = Unicode(
+        help="Folder of the database, the datasets' store and the jobs. ALPHINTRA_HOME."
+    ).tag(config=True)
+    database_url = Unicode(
+        help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME. DATABASE_URL. "
+        "Default: lab.db in the home."
+    ).tag(config=True)
+    mlflow_tracking_uri = Unicode(
+        help="Where runs are logged. MLFLOW_TRACKING_URI. Default: mlflow.db in the home."
+    ).tag(config=True)
+    upload_limit = Int(2 * GIB, help="Largest file that may be uploaded, in bytes.").tag(config=True)
+    memory_limit = Int(2 * GIB, help="Memory of a strategy's process, in bytes.").tag(config=True)
+    time_limit = Int(300, help="Seconds that a strategy's process may take.").tag(config=True)
+    cores = Int(help="Jobs that run at once on this machine. Default: its cores.").tag(config=True)
+
+    @default("home")
+    def _home(self) -> str:
+        return os.environ.get("ALPHINTRA_HOME") or str(Path.home() / ".alphintra")
+
+    @default("database_url")
+    def _database_url(self) -> str:
+        return os.environ.get("DATABASE_URL") or f"sqlite:///{self.folder / 'lab.db'}"
+
+    @default("mlflow_tracking_uri")
+    def _mlflow_tracking_uri(self) -> str:
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    @default("cores")
+    def _cores(self) -> int:
+        return len(os.sched_getaffinity(0))
+
+    @property
+    def folder(self) -> Path:
+        """The home, absolute."""
+        return Path(self.home).expanduser().resolve()
+
+    @property
+    def limits(self) -> Limits:
+        """What a strategy's process may use."""
+        return Limits(memory_bytes=self.memory_limit, seconds=self.time_limit)
+
+    def open_lab(self, workspace: Path) -> Lab:
+        """The lab over this configuration. Makes its folders; the schema is upgraded by the caller."""
+        for folder in (self.folder / "store", self.folder / "jobs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return Lab(
+            database=connect(self.database_url),
+            home=self.folder,
+            workspace=workspace.resolve(),
+            upload_limit=self.upload_limit,
+            cores=self.cores,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What a child process of ours finds in its environment to have the same configuration."""
+        return {
+            "ALPHINTRA_HOME": str(self.folder),
+            "DATABASE_URL": self.database_url,
+            "MLFLOW_TRACKING_URI": self.mlflow_tracking_uri,
+        }
+
+    def arguments(self) -> list[str]:
+        """And what it is told on its command line, which everybody on the machine can read."""
+        return [
+            f"--memory-limit={self.memory_limit}",
+            f"--time-limit={self.time_limit}",
+            f"--cores={self.cores}",
+        ]
