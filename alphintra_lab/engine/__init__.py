@@ -1,1 +1,4 @@
-"""Decisions and bars in; orders, ledger, metrics and checks out. Pure: no input or output, no user code."""
+"""Decisions and bars in; orders, ledger, metrics and checks out.
+
+Pure: no input or output, no user code.
+"""

@@ -1,4 +1,4 @@
-"""What leaves the sandbox: a strategy's decisions, as bytes that are trusted only after `decode`."""
+"""What leaves the sandbox: a strategy's decisions, trusted only after `decode`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ class BadDecisions(ValueError):
         self.message = message
 
 
-class SignalDecisions(
-    msgspec.Struct, frozen=True, tag="signals", forbid_unknown_fields=True
-):
+class SignalDecisions(msgspec.Struct, frozen=True, tag="signals", forbid_unknown_fields=True):
     """Signals as the strategy gave them, before edges; C-order arrays [bars, symbols] of uint8.
 
     `size` is little-endian float64: a share of equity in (0, 1], NaN where there is no entry.
@@ -40,10 +38,11 @@ class SignalDecisions(
     size: bytes | None = None
 
 
-class WeightDecisions(
-    msgspec.Struct, frozen=True, tag="weights", forbid_unknown_fields=True
-):
-    """Target weights, C-order [bars, symbols] of little-endian float64; NaN leaves a position as it is."""
+class WeightDecisions(msgspec.Struct, frozen=True, tag="weights", forbid_unknown_fields=True):
+    """Target weights, C-order [bars, symbols] of little-endian float64.
+
+    NaN leaves a position as it is.
+    """
 
     symbols: list[str]
     bars: int
@@ -109,7 +108,7 @@ def encode(decisions: Decisions) -> bytes:
 def decode(data: bytes, *, bars: int, symbols: Sequence[str]) -> Decisions:
     """Read decisions that came out of a sandbox and check every value; raises BadDecisions.
 
-    `bars` and `symbols` are what the strategy was given: the answer must have the same shape and order.
+    `bars` and `symbols` are what the strategy was given: shape and order must be the same.
     """
     try:
         decisions: Decisions = msgspec.msgpack.decode(data, type=Decisions)
@@ -176,11 +175,10 @@ def weight_array(decisions: WeightDecisions) -> FloatArray:
 def decisions_sha256(decisions: Decisions, rejections: Sequence[str] = ()) -> str:
     """SHA-256 over the decisions and the lines of the orders that were refused.
 
-    Equal decisions hash alike whatever the order of their columns, the bit pattern of a NaN or the sign of a zero.
+    Equal decisions hash alike whatever the order of their columns, the bits of a NaN or the sign
+    of a zero.
     """
-    order = sorted(
-        range(len(decisions.symbols)), key=lambda column: decisions.symbols[column]
-    )
+    order = sorted(range(len(decisions.symbols)), key=lambda column: decisions.symbols[column])
     kind = "weights" if isinstance(decisions, WeightDecisions) else "signals"
     header = ["alphintra-decisions/1", kind, str(decisions.bars)]
     header += [decisions.symbols[column] for column in order]
@@ -289,7 +287,8 @@ def _check_weights(decisions: WeightDecisions) -> None:
     if bad.size:
         raise BadDecisions(
             f"The weight is {float(weights[bad[0]])!r} {_place(int(bad[0]), decisions)}. "
-            "A weight is a finite number, or NaN to leave the position as it is: look for a division by zero."
+            "A weight is a finite number, or NaN to leave the position as it is: "
+            "look for a division by zero."
         )
 
 
@@ -300,8 +299,4 @@ def _place(cell: int, decisions: Decisions) -> str:
 
 def _names(symbols: Sequence[str]) -> str:
     shown = ", ".join(symbols[:5])
-    return (
-        f"{shown} and {len(symbols) - 5} more"
-        if len(symbols) > 5
-        else shown or "no symbol"
-    )
+    return f"{shown} and {len(symbols) - 5} more" if len(symbols) > 5 else shown or "no symbol"
