@@ -47,7 +47,7 @@ help: ## what there is to make
 .PHONY: run
 run: $(VENV)/.stamp-lab ## set everything up and open the lab on port 8002
 	mkdir -p workspace
-	exec alphintra-lab --ServerApp.root_dir=$(CURDIR)/workspace
+	exec alphintra-lab --ServerApp.root_dir=$(CURDIR)/workspace $(if $(SUDO),,--allow-root)
 
 .PHONY: test
 test: dev chromium lint types imports page generated pytest ## set everything up and run every test (about 15 minutes)

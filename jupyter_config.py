@@ -9,5 +9,5 @@ c.ServerApp.port = 8002
 # One kernel, the sandboxed one; a terminal would be a way around the sandbox.
 c.KernelSpecManager.allowed_kernelspecs = {"alphintra-sandboxed"}
 c.KernelSpecManager.ensure_native_kernel = False
-c.MappingKernelManager.default_kernel_name = "alphintra-sandboxed"
+c.MultiKernelManager.default_kernel_name = "alphintra-sandboxed"
 c.ServerApp.terminals_enabled = False
