@@ -68,10 +68,11 @@ def _progress_to(path: str | None) -> Callable[[float], None] | None:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write whole or not at all: a killed process leaves no half of a file."""
-    part = Path(f"{path}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    """Write in place: in the sandbox only the file itself is mounted, so it cannot be replaced.
+
+    A half-written file is told by the exit code, which is 0 only after the whole was written.
+    """
+    Path(path).write_bytes(data)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,257 @@
+"""Runs a strategy on this machine: `alphintra_lab.sdk.decide` inside bubblewrap."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+
+from ...sandbox import access, bubblewrap
+from ...sandbox.limits import GIB, Limits
+from ...sandbox.view import TMP
+from ..schema import JobError
+from . import RunSpec, RunStatus
+
+ERROR_BYTES = 256 * 1024
+"""An error report larger than this is not read."""
+TEXT_LENGTH, FRAMES = 4_000, 60
+OUTPUTS = ("decisions.msgpack", "error.json", "progress")
+# What a strategy's process may say of itself; the rest is the runner's to tell.
+OWN_CODES = ("strategy_error", "bad_decisions", "memory_limit")
+Ending = Literal["time_limit", "stopped"]
+
+
+class LocalRunner:
+    """Runs in sandboxes that die with this process."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Run] = {}
+
+    async def start(self, spec: RunSpec) -> dict[str, Any]:
+        """Start a run; the same job id gives the run that is already there."""
+        if spec.job_id not in self._runs:
+            run = self._runs[spec.job_id] = _Run(spec)
+            run.task = asyncio.create_task(run.execute())
+        return {"runner": "local", "job_id": spec.job_id}
+
+    async def status(self, handle: dict[str, Any]) -> RunStatus:
+        """How the run stands now."""
+        run = self._runs.get(handle["job_id"])
+        if run is None:
+            return RunStatus("lost")
+        return run.task.result() if run.task.done() else run.describe()
+
+    async def wait(self, handle: dict[str, Any]) -> RunStatus:
+        """How it ended. Cancelling this leaves the run alone."""
+        run = self._runs.get(handle["job_id"])
+        return RunStatus("lost") if run is None else await asyncio.shield(run.task)
+
+    async def stop(self, handle: dict[str, Any]) -> None:
+        """Kill the run and everything in its sandbox, also while it starts."""
+        run = self._runs.get(handle["job_id"])
+        if run is not None:
+            run.end("stopped")
+            await asyncio.wait({run.task})
+
+    def forget(self, handle: dict[str, Any]) -> None:
+        """Drop a run that has ended, once its outcome is stored."""
+        run = self._runs.get(handle["job_id"])
+        if run is not None and run.task.done():
+            del self._runs[handle["job_id"]]
+
+
+@dataclass
+class _Run:
+    spec: RunSpec
+    task: asyncio.Task[RunStatus] = field(init=False)
+    started: float = field(default_factory=time.monotonic)
+    sandbox: bubblewrap.Sandbox | None = None
+    ending: Ending | None = None
+    log_truncated: bool = False
+    progress: float = 0.0
+
+    def end(self, why: Ending) -> None:
+        """Kill the sandbox, now or as soon as it is there; the first reason holds."""
+        if self.ending is None:
+            self.ending = why
+        if self.sandbox is not None and self.sandbox.process.returncode is None:
+            self.sandbox.kill()
+
+    def describe(self) -> RunStatus:
+        """A run that goes on."""
+        self.progress = _read_progress(self.spec) or self.progress
+        return RunStatus("running", self.progress, time.monotonic() - self.started)
+
+    async def execute(self) -> RunStatus:
+        """Run it to its end, whatever that is."""
+        spec = self.spec
+        await asyncio.to_thread(_lay_out, spec)
+        self.sandbox = sandbox = await bubblewrap.start(
+            spec.job_id,
+            [sys.executable, "-m", "alphintra_lab.sdk.decide", "/job/job.json"],
+            limits=spec.limits,
+            readonly={
+                "/job/job.json": str(spec.folder / "job.json"),
+                "/strategy": str(spec.strategy_folder),
+                **{_place(i, s): str(path) for i, (s, path) in enumerate(spec.bars.items())},
+            },
+            # Files, not their folder: what a job can put on the disk has an end.
+            writable={f"/out/{name}": str(spec.folder / "out" / name) for name in OUTPUTS},
+            cwd=TMP,
+        )
+        timer: asyncio.TimerHandle | None = None
+        try:
+            if self.ending is not None:
+                sandbox.kill()
+            if spec.limits.seconds is not None:
+                left = self.started + spec.limits.seconds - time.monotonic()
+                timer = asyncio.get_running_loop().call_later(left, self.end, "time_limit")
+            with spec.log.open("wb") as log:
+                await self._copy_log(log)
+            code = await sandbox.process.wait()
+            return await asyncio.to_thread(self._conclude, code)
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if sandbox.process.returncode is None:
+                sandbox.kill()
+                await sandbox.process.wait()
+            await sandbox.close()
+
+    async def _copy_log(self, log: BinaryIO) -> None:
+        """Keep the first part of what it prints, and read on, so that it does not block."""
+        assert self.sandbox is not None and self.sandbox.process.stdout is not None
+        left = self.spec.limits.log_bytes
+        while chunk := await self.sandbox.process.stdout.read(64 * 1024):
+            log.write(chunk[:left])
+            self.log_truncated = self.log_truncated or len(chunk) > left
+            left = max(left - len(chunk), 0)
+
+    def _conclude(self, code: int) -> RunStatus:
+        seconds = time.monotonic() - self.started
+        if self.ending == "stopped":
+            return RunStatus("stopped", 0.0, seconds, None, self.log_truncated)
+        error = self._explain(code)
+        state: Literal["succeeded", "failed"] = "succeeded" if error is None else "failed"
+        progress = 1.0 if error is None else self.progress
+        return RunStatus(state, progress, seconds, error, self.log_truncated)
+
+    def _explain(self, code: int) -> JobError | None:
+        """Why it failed, or None where it did not."""
+        assert self.sandbox is not None
+        limits = self.spec.limits
+        if self.ending == "time_limit":
+            return JobError(
+                "time_limit",
+                f"Stopped at the time limit, {limits.seconds:g} s. "
+                "Look for a loop without an end, or use fewer bars.",
+            )
+        if self.sandbox.ran_out_of_memory():
+            return JobError(
+                "memory_limit",
+                f"The strategy used all the memory that it may, {_size(limits)}, and was stopped. "
+                "Work on fewer columns, or in smaller pieces.",
+            )
+        if not self.sandbox.was_launched():
+            said = self.spec.log.read_text(errors="replace").strip()[:500]
+            return JobError("sandbox_failed", bubblewrap.explain_failure(said))
+        if code == 0 and self.spec.decisions.stat().st_size:
+            return None
+        reported = _read_error(self.spec.folder / "out" / "error.json")
+        if code == 1 and reported is not None:
+            if reported.code == "memory_limit":
+                return msgspec.structs.replace(
+                    reported, message=f"{reported.message} The limit is {_size(limits)}."
+                )
+            return reported
+        if code == 128 + signal.SIGXCPU:
+            return JobError(
+                "time_limit", f"Stopped at the limit of {limits.cpu_seconds} s of computing."
+            )
+        return JobError("process_died", _describe_end(code))
+
+
+def _lay_out(spec: RunSpec) -> None:
+    """Write `job.json` and the empty files for what comes out, each with its owner."""
+    user = bubblewrap.choose_user(spec.job_id)
+    out = spec.folder / "out"
+    out.mkdir(parents=True, exist_ok=True)
+    for name in OUTPUTS:
+        (out / name).unlink(missing_ok=True)  # never a file of an earlier attempt
+        file = os.open(out / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        if user.real:
+            os.fchown(file, user.user, user.group)
+        os.close(file)
+    job = {
+        "strategy": {"folder": "/strategy", "entry": spec.entry, "class_name": spec.class_name},
+        "parameters": spec.parameters,
+        "bars": {symbol: _place(i, symbol) for i, symbol in enumerate(spec.bars)},
+        "dataset": spec.dataset,
+        "end": spec.end,
+        "out": "/out/decisions.msgpack",
+        "error": "/out/error.json",
+        "progress": "/out/progress",
+        "seed": spec.seed,
+        "log_limit": spec.limits.log_bytes,
+    }
+    path = spec.folder / "job.json"
+    path.write_text(json.dumps(job))
+    access.allow_reading(user, path, *spec.bars.values())
+    access.allow_reading(user, *[spec.strategy_folder, *spec.strategy_folder.rglob("*")])
+
+
+def _place(position: int, symbol: str) -> str:
+    """A symbol's file inside; symbols may hold any character, file names may not."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", symbol)[:40]
+    return f"/data/{position:04d}-{safe}.parquet"
+
+
+def _read_progress(spec: RunSpec) -> float:
+    try:
+        with (spec.folder / "out" / "progress").open("rb") as file:
+            share = float(file.read(16))
+    except (OSError, ValueError):
+        return 0.0
+    return share if 0 <= share <= 1 else 0.0
+
+
+def _read_error(path: Path) -> JobError | None:
+    """What the process says of itself: untrusted, so of a known shape and a bounded size."""
+    with path.open("rb") as file:
+        data = file.read(ERROR_BYTES + 1)
+    if not data or len(data) > ERROR_BYTES:
+        return None
+    try:
+        error = msgspec.json.decode(data, type=JobError)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return msgspec.structs.replace(
+        error,
+        code=error.code if error.code in OWN_CODES else "strategy_error",
+        message=error.message[:TEXT_LENGTH],
+        text=error.text and error.text[:TEXT_LENGTH],
+        traceback=error.traceback[:FRAMES],
+    )
+
+
+def _size(limits: Limits) -> str:
+    return f"{limits.memory_bytes / GIB:g} GiB"
+
+
+def _describe_end(code: int) -> str:
+    way_out = "See its log; a strategy must not end its own process."
+    if code > 128:
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(code - 128).name
+            return f"The strategy's process was ended by {name} before it decided. {way_out}"
+    return f"The strategy's process ended itself with exit code {code} before it decided. {way_out}"
