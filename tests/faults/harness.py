@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 def wait_until(
-    condition: Callable[[], T], what: str, *, timeout: float = 30, every: float = 0.1
+    condition: Callable[[], T | None], what: str, *, timeout: float = 30, every: float = 0.1
 ) -> T:
     """The first true value of `condition`, or a failure that says what did not happen."""
     end = time.monotonic() + timeout
@@ -71,11 +71,12 @@ class Lab:
         command: Sequence[str] = (str(Path(sys.executable).with_name("alphintra-lab")),),
         arguments: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
         self.home, self.workspace = home, workspace
         self.port, self.token = free_port(), secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = home.with_name(home.name + ".log")
+        self.log = log or home.with_name(f"{home.name}-{self.port}.log")
         self.process: subprocess.Popen[bytes] | None = None
         self._command = [
             *command,
@@ -100,6 +101,12 @@ class Lab:
 
     def start(self, *, timeout: float = 90) -> Self:
         """Start it, and come back when it is ready."""
+        self.launch()
+        self.wait_until_ready(timeout=timeout)
+        return self
+
+    def launch(self) -> None:
+        """Start it, and come back at once."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.workspace.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -112,8 +119,10 @@ class Lab:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def wait_until_ready(self, *, timeout: float = 90) -> None:
+        """Until /ready answers 200; fails with the log when the lab ends instead."""
         wait_until(self._is_ready, f"{self.url}/ready answered 200", timeout=timeout)
-        return self
 
     def _is_ready(self) -> bool:
         assert self.process is not None
