@@ -39,7 +39,7 @@ def unchecked() -> dict[str, Check]:
 
 
 def sanity(simulation: Simulation, settings: Settings) -> Check:
-    """Do the books balance? The identity of docs/metrics.md, from the ledger's text and last closes.
+    """Do the books balance? Added up anew from the ledger's text and the last closes.
 
     Final equity = start + realised + open PnL, both gross of commission, - commissions.
     """

@@ -29,10 +29,10 @@ def metrics(
     benchmark: pd.Series[float] | None = None,
 ) -> dict[str, float | None]:
     """Every metric of a run by its name. `benchmark` is an equity on the same bars."""
-    values = equity.to_numpy(dtype=np.float64)
+    values = np.asarray(equity, dtype=np.float64)
     returns = bar_returns(values, settings.cash)
     ppy = settings.periods_per_year
-    held = None if benchmark is None else benchmark.to_numpy(dtype=np.float64)
+    held = None if benchmark is None else np.asarray(benchmark, dtype=np.float64)
     found: dict[str, float | None] = {
         "bars": float(len(values)),
         "years": len(values) / ppy,
@@ -90,7 +90,7 @@ def min_track_record(returns: FloatArray, threshold: float = 0.0) -> float | Non
 
 
 def buy_and_hold(bars: pd.DataFrame, settings: Settings) -> Simulation:
-    """The benchmark, through the same fills and costs: equal parts of the cash, one for each symbol.
+    """The benchmark, through the same fills and costs: an equal part of the cash for each symbol.
 
     Each part goes in whole into its symbol, decided at the symbol's first close from the start on.
     """
@@ -118,7 +118,7 @@ def _growth(equity: FloatArray, cash: float, bars: int, ppy: float) -> dict[str,
 
 
 def _drawdown_bars(equity: FloatArray, cash: float, falls: FloatArray) -> int:
-    """Bars of the deepest drawdown, from its peak to the recovery or the end; starting cash is bar 0."""
+    """Bars of the deepest drawdown, from peak to recovery or end; starting cash is bar 0."""
     if not falls.size or falls.min() >= 0:
         return 0
     path = np.concatenate(([cash], equity))
