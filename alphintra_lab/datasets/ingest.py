@@ -1,0 +1,155 @@
+"""From what a file holds to bars in the store, with their quality report.
+
+Runs in a process of its own (`python -m alphintra_lab.datasets.ingest`): the server stays light
+and responsive, and a file that asks for too much memory ends that process and nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ..errors import Invalid, LabError, TooLarge
+from ..processes import die_with_parent
+from . import sessions
+from .bars import RawBars
+from .checks import check_bars, make_report
+from .prepared import Answer, Failure, Prepared, Request
+from .reading import read_file
+from .schema import Instrument
+from .sources import read_platform
+from .store import BAR_COLUMNS, format_bytes, hash_version, make_table, write_bars
+
+
+def prepare_bars(
+    store: Path, raw: RawBars, instruments: dict[str, Instrument] | None = None
+) -> Prepared:
+    """Check bars, sort them, drop repeats, and put them into the store, one file per symbol."""
+    if raw.time.size == 0:
+        raise Invalid("The file has no rows with a time. Send one that holds bars.", field="file")
+    columns = [*BAR_COLUMNS, *(name for name in raw.values if name not in BAR_COLUMNS)]
+    parts = []
+    for code, symbol in sorted(enumerate(raw.symbols), key=lambda pair: pair[1]):
+        given = (instruments or {}).get(symbol)
+        parts.append(_prepare_symbol(store, raw, columns, code, symbol, given))
+    files = {part.symbol: part.file for part in parts}
+    largest = max(parts, key=lambda part: part.time.size)
+    calendars = {part.instrument.calendar for part in parts}
+    calendar = calendars.pop() if len(calendars) == 1 else None
+    spacing = sessions.find_spacing(largest.time)
+    numbers = np.concatenate([part.rows for part in parts])
+    return Prepared(
+        sha256=hash_version(files, columns),
+        symbols=list(files),
+        files=files,
+        columns=columns,
+        instruments=[part.instrument for part in parts],
+        rows=int(numbers.size),
+        start=_to_datetime(min(int(part.time[0]) for part in parts)),
+        end=_to_datetime(max(int(part.time[-1]) for part in parts)),
+        frequency=sessions.describe_spacing(spacing),
+        calendar=calendar,
+        periods_per_year=sessions.periods_per_year(largest.time, spacing, calendar),
+        bytes=sum(part.bytes for part in parts),
+        report=make_report(raw.tally, raw.total_rows),
+        notes=raw.notes,
+    )
+
+
+@dataclass
+class _Part:
+    symbol: str
+    file: str
+    bytes: int
+    instrument: Instrument
+    time: np.ndarray
+    rows: np.ndarray
+
+
+def _prepare_symbol(
+    store: Path,
+    raw: RawBars,
+    columns: list[str],
+    code: int,
+    symbol: str,
+    instrument: Instrument | None,
+) -> _Part:
+    kept = _sort_and_drop_repeats(raw, code, symbol)
+    time, rows = raw.time[kept], raw.rows[kept]
+    values = {name: raw.values[name][kept] for name in columns}
+    spacing = sessions.find_spacing(time)
+    if instrument is None:
+        calendar = sessions.recognise_calendar(time, spacing)
+        instrument = Instrument(symbol=symbol, calendar=calendar, adjusted=raw.adjusted)
+    check_bars(raw.tally, symbol, time, values, rows, spacing, instrument.calendar)
+    file, size = write_bars(store, make_table(time, values))
+    return _Part(symbol, file, size, instrument, time, rows)
+
+
+def _sort_and_drop_repeats(raw: RawBars, code: int, symbol: str) -> np.ndarray:
+    """Positions of one symbol's bars by time; of several at one time the last in the file."""
+    found = np.flatnonzero(raw.code == code) if len(raw.symbols) > 1 else np.arange(raw.time.size)
+    time = raw.time[found]
+    raw.tally.add("unsorted_time", symbol, raw.rows[found[1:][time[1:] < time[:-1]]])
+    order = found[np.argsort(time, kind="stable")]
+    repeat = raw.time[order[1:]] == raw.time[order[:-1]]
+    if repeat.any():
+        again, first = order[1:][repeat], order[:-1][repeat]
+        raw.tally.add("duplicated_time", symbol, np.sort(raw.rows[again]))
+        differs = np.zeros(again.size, dtype=bool)
+        for column in raw.values.values():
+            left, right = column[first], column[again]
+            differs |= ~((left == right) | (np.isnan(left) & np.isnan(right)))
+        unequal = raw.unequal_repeats = raw.unequal_repeats + int(differs.sum())
+        raw.tally.remarks["duplicated_time"] = (
+            f"{unequal} of the repeats differ in their values." if unequal else "All are equal."
+        )
+    return order[np.r_[~repeat, True]]
+
+
+def _to_datetime(nanoseconds: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=nanoseconds // 1000)
+
+
+def answer(request: Request) -> Answer:
+    """What was asked for, in the store; or the error that the user is to see."""
+    store = Path(request.store)
+    try:
+        if request.path is None:
+            built = read_platform(request.names)
+            return Answer([prepare_bars(store, raw, known) for raw, known in built])
+        path = Path(request.path)
+        raw = read_file(path, request.filename, request.symbol, request.day_first)
+        return Answer([prepare_bars(store, raw)])
+    except LabError as error:
+        return Answer([], Failure(error.status, error.message, error.code, error.field))
+    except (MemoryError, pa.ArrowMemoryError):
+        limit = format_bytes(resource.getrlimit(resource.RLIMIT_DATA)[0])
+        error = TooLarge(
+            f"{request.filename} needs more memory than the {limit} there are for it. Split it "
+            "into files of fewer symbols or years.",
+            field="file",
+        )
+        return Answer([], Failure(error.status, error.message, error.code, error.field))
+
+
+def main() -> None:
+    """Answer one request: JSON in on stdin, JSON out on stdout."""
+    die_with_parent()
+    # Three quarters of the machine: then this process fails, and no other is killed for it.
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    sys.stdout.buffer.write(msgspec.json.encode(answer(request)))
+
+
+if __name__ == "__main__":
+    main()

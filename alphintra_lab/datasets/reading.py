@@ -1,0 +1,331 @@
+"""CSV and Parquet files, plain or packed with gzip or zstd, to columns of numbers."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from ..errors import Invalid
+from .bars import RawBars
+from .checks import Tally
+from .columns import Roles, recognise_columns
+from .times import EMPTY, MISSING, NO_ZONE, epoch_to_nanoseconds, parse_times
+
+MAX_SYMBOLS = 5_000
+BLOCK = 4 * 1024 * 1024
+NUMBER = r"^(?:\d+\.?\d*|\.\d+|-\d+\.?\d*|-\.\d+)(?:[eE][+-]?\d+)?$|^-?(?i:inf(?:inity)?)$"
+PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def read_file(
+    path: Path, filename: str, symbol: str | None = None, day_first: bool | None = None
+) -> RawBars:
+    """Read a file of bars. `filename` is its name as the user knows it: symbol and errors use it."""
+    if path.stat().st_size == 0:
+        raise Invalid(f"{filename} is empty. Send a CSV or Parquet file with bars.", field="file")
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PAR1":
+        names, batches = open_parquet(path, filename)
+        comma = False
+    else:
+        names, batches, comma = open_csv(path, filename, start)
+    roles = recognise_columns(names)
+    reader = _Reader(roles, comma)
+    try:
+        for batch in batches:
+            reader.take(batch)
+    except pa.ArrowInvalid as error:
+        raise Invalid(f"{filename} cannot be read: {_first_line(error)}.", field="file") from None
+    except OSError as error:
+        raise Invalid(f"{filename} is damaged: {_first_line(error)}.", field="file") from None
+    return reader.finish(filename, symbol, day_first)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(". ")
+
+
+def open_csv(path: Path, filename: str, start: bytes) -> tuple[list[str], Iterator[Any], bool]:
+    """Column names, batches of text columns, and whether decimals are written with a comma."""
+    packing = next((kind for magic, kind in PACKED.items() if start.startswith(magic)), None)
+    if start.startswith(b"PK"):
+        raise Invalid(
+            f"{filename} is a ZIP archive or a spreadsheet. Send its CSV, plain or as .gz or .zst.",
+            field="file",
+        )
+    try:
+        with pa.input_stream(str(path), compression=packing) as stream:
+            head = stream.read(BLOCK // 16)
+    except (OSError, EOFError) as error:
+        raise Invalid(f"{filename} is damaged: {_first_line(error)}.", field="file") from None
+    delimiter, comma = sniff(head, filename)
+    ragged: list[pa.csv.InvalidRow] = []
+
+    def refuse(row: pa.csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "error"
+
+    names = next(
+        csv.reader([head.decode("utf-8-sig", "replace").splitlines()[0]], delimiter=delimiter)
+    )
+    names = [name.strip() for name in names]
+    reader = pa.csv.open_csv(
+        pa.input_stream(str(path), compression=packing),
+        # One thread: only then a bad row knows its number.
+        pa.csv.ReadOptions(block_size=BLOCK, use_threads=False, column_names=names, skip_rows=1),
+        pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=refuse),
+        pa.csv.ConvertOptions(column_types={name: pa.string() for name in names}),
+    )
+    return names, _batches(reader, ragged), comma
+
+
+def _batches(reader: Any, ragged: list[Any]) -> Iterator[Any]:
+    try:
+        yield from reader
+    except pa.ArrowInvalid:
+        if not ragged:
+            raise
+        row = ragged[0]
+        place = f"row {row.number - 2}" if row.number is not None else "a row"
+        raise Invalid(
+            f"{place} has {row.actual_columns} fields where the header has {row.expected_columns}: "
+            f"{row.text[:80]!r}. Mend the row or take it out.",
+            field="file",
+        ) from None
+
+
+def sniff(head: bytes, filename: str) -> tuple[str, bool]:
+    """The delimiter, and whether decimals have a comma, from the file's beginning."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        raise Invalid(
+            f"{filename} is not a CSV in UTF-8 and not Parquet. Save it as CSV (UTF-8) or Parquet.",
+            field="file",
+        )
+    lines = head.decode("utf-8-sig", "replace").splitlines()
+    header = lines[0] if lines else ""
+    if not header.strip():
+        raise Invalid(f"{filename} has no header in its first line.", field="file")
+    delimiter = max(",;\t|", key=header.count)
+    comma = delimiter != "," and any(
+        re.search(r"(^|[^\d,.])\d+,\d+($|[^\d,.])", line) and not re.search(r"\d\.\d", line)
+        for line in lines[1:20]
+    )
+    return delimiter, comma
+
+
+def open_parquet(path: Path, filename: str) -> tuple[list[str], Iterator[Any]]:
+    """Column names and batches; a pandas index that holds the times takes part."""
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Invalid(f"{filename} is damaged: {_first_line(error)}.", field="file") from None
+    schema = file.schema_arrow
+    names = [
+        "time" if re.fullmatch(r"__index_level_\d+__", name) else name for name in schema.names
+    ]
+    batches = (
+        pa.RecordBatch.from_arrays(batch.columns, names=names)
+        for batch in file.iter_batches(batch_size=131_072)
+    )
+    return names, batches
+
+
+class _Reader:
+    """Collects batches into columns, and remembers what was not a number."""
+
+    def __init__(self, roles: Roles, comma: bool) -> None:
+        self.roles = roles
+        self.comma = comma
+        self.times: list[pa.Array] = []
+        self.symbols: list[pa.Array] = []
+        self.values: dict[str, list[np.ndarray]] = {name: [] for name in roles.numbers}
+        self.further = dict(roles.further)
+        self.mistyped: dict[str, list[np.ndarray]] = {name: [] for name in roles.numbers}
+        self.first_bad: dict[str, tuple[int, str]] = {}
+        self.dropped: list[str] = []
+        self.count = 0
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Add one batch."""
+        self.times.append(self._read_time(batch))
+        if self.roles.symbol is not None:
+            self.symbols.append(batch.column(self.roles.symbol).cast("string"))
+        for name, column in self.roles.numbers.items():
+            numbers, bad = to_numbers(batch.column(column), self.comma)
+            self.values[name].append(numbers)
+            if bad.size:
+                self.mistyped[name].append(bad + self.count)
+                text = str(batch.column(column)[int(bad[0])].as_py())
+                self.first_bad.setdefault(name, (int(bad[0]) + self.count, text))
+        for name, column in list(self.further.items()):
+            numbers, bad = to_numbers(batch.column(column), self.comma)
+            if bad.size:  # words, not numbers: not for a strategy's bars
+                del self.further[name]
+                self.values.pop(name, None)
+                self.dropped.append(column)
+            else:
+                self.values.setdefault(name, []).append(numbers)
+        self.count += batch.num_rows
+
+    def _read_time(self, batch: pa.RecordBatch) -> pa.Array:
+        time = batch.column(self.roles.time)
+        if self.roles.clock is None:
+            return time
+        clock = batch.column(self.roles.clock)
+        return pc.binary_join_element_wise(time.cast("string"), clock.cast("string"), " ")
+
+    def finish(self, filename: str, symbol: str | None, day_first: bool | None) -> RawBars:
+        """The file's bars."""
+        if self.count == 0:
+            raise Invalid(f"{filename} has a header but no rows.", field="file")
+        self._refuse_wrong_columns()
+        time, notes = to_times(pa.chunked_array(self.times), day_first)
+        code, symbols = self._read_symbols(filename, symbol)
+        values = {name: np.concatenate(parts) for name, parts in self.values.items()}
+        rows = np.arange(self.count)
+        tally, dated = Tally(), time != MISSING
+        for name in self.roles.numbers:
+            for bad in self.mistyped[name]:
+                for number in np.unique(code[bad]):
+                    tally.add("mistyped_value", symbols[number], bad[code[bad] == number])
+        for number in np.unique(code[~dated]):
+            tally.add("missing_time", symbols[number], rows[~dated & (code == number)])
+        notes += self._complete(values)
+        return RawBars(
+            time=time[dated],
+            code=code[dated],
+            symbols=[s for n, s in enumerate(symbols) if (code[dated] == n).any()],
+            values={name: column[dated] for name, column in values.items()},
+            rows=rows[dated],
+            total_rows=self.count,
+            tally=tally,
+            notes=notes,
+            adjusted=self.roles.adjusted,
+        )
+
+    def _refuse_wrong_columns(self) -> None:
+        for name, (row, text) in self.first_bad.items():
+            if sum(bad.size for bad in self.mistyped[name]) > self.count / 2:
+                raise Invalid(
+                    f"{name} at row {row} is {text[:60]!r}, not a number, and so are most of its "
+                    "values. Write numbers like 1234.5, without a currency or thousands.",
+                    field="file",
+                )
+
+    def _complete(self, values: dict[str, np.ndarray]) -> list[str]:
+        """Fill the columns that every bar has, and say so."""
+        notes = []
+        if "open" not in values:
+            for name in ("open", "high", "low"):
+                values[name] = values["close"]
+            notes.append(
+                "there was only a close; open, high and low were set to it, so an order for the "
+                "next open fills at the next close"
+            )
+        if "volume" not in values:
+            values["volume"] = np.full(self.count, np.nan)
+            notes.append("there was no volume; it is empty")
+        if self.roles.adjusted:
+            notes.append("the close is the file's adjusted close")
+        if self.dropped:
+            notes.append(f"left out, since they are no numbers: {', '.join(self.dropped)}")
+        return notes
+
+    def _read_symbols(self, filename: str, symbol: str | None) -> tuple[np.ndarray, list[str]]:
+        if not self.symbols:
+            name = symbol or re.sub(
+                r"\.(csv|txt|tsv|parquet|pq|gz|zst|zstd)\b", "", filename.lower()
+            )
+            return np.zeros(self.count, dtype=np.int32), [
+                check_symbol(name if symbol else name.upper())
+            ]
+        encoded = pc.dictionary_encode(pc.utf8_trim_whitespace(pa.chunked_array(self.symbols)))
+        encoded = encoded.combine_chunks() if encoded.num_chunks != 1 else encoded.chunk(0)
+        names = encoded.dictionary.to_pylist()
+        if symbol is not None and [symbol] != names:
+            raise Invalid(
+                f"The file names its symbols itself ({', '.join(names[:5])}); leave symbol={symbol!r} "
+                "out.",
+                field="symbol",
+            )
+        if len(names) > MAX_SYMBOLS:
+            raise Invalid(
+                f"The column {self.roles.symbol!r} holds {len(names)} different symbols; "
+                f"{MAX_SYMBOLS} are the limit.",
+                field="file",
+            )
+        if encoded.null_count or "" in names:
+            code = encoded.indices.fill_null(-1).to_numpy()
+            empty = names.index("") if "" in names else -1
+            row = int(np.flatnonzero((code == -1) | (code == empty))[0])
+            raise Invalid(
+                f"symbol at row {row} is empty. Name it, or take the row out.", field="file"
+            )
+        return encoded.indices.to_numpy(), [check_symbol(name) for name in names]
+
+
+def check_symbol(name: str) -> str:
+    """The symbol, or Invalid when it is empty, long, or has blanks or control characters."""
+    if not re.fullmatch(r"[^\s\x00-\x1f\x7f|,]{1,40}", name):
+        raise Invalid(
+            f"The symbol {name[:60]!r} has blanks, commas or bars in it, or over 40 characters. Use "
+            "one like AAPL or EUR/USD.",
+            field="symbol",
+        )
+    return name
+
+
+def to_numbers(column: pa.Array, comma: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Float64, NaN where empty, and the positions of what is not a number."""
+    nothing = np.empty(0, dtype=np.int64)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if number or pa.types.is_decimal(column.type):
+            cast = column.cast("float64", safe=False)
+            return cast.to_numpy(zero_copy_only=False), nothing
+        return np.full(len(column), np.nan), np.arange(len(column))
+    text = pc.utf8_trim_whitespace(column)
+    if comma:
+        text = pc.replace_substring(text, ",", ".")
+    text = pc.replace_substring_regex(text, r"^\+", "")
+    empty = pc.is_in(pc.utf8_lower(text), value_set=EMPTY)
+    sound = pc.match_substring_regex(text, NUMBER)
+    bad = pc.and_(pc.invert(empty), pc.invert(sound)).fill_null(False)
+    numbers = pc.if_else(sound, text, None).cast("float64")
+    return numbers.to_numpy(zero_copy_only=False), np.flatnonzero(bad.to_numpy(False))
+
+
+def to_times(column: pa.ChunkedArray, day_first: bool | None) -> tuple[np.ndarray, list[str]]:
+    """Nanoseconds since 1970 UTC (MISSING where empty), and what was assumed."""
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        zone = getattr(kind, "tz", None)
+        try:
+            time = column.cast(pa.timestamp("ns", zone)).cast("int64")
+        except pa.ArrowInvalid:
+            raise Invalid("A time lies before 1678 or after 2262.", field="file") from None
+        return time.fill_null(MISSING).to_numpy(), [] if zone else [NO_ZONE]
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        known = column.is_valid().to_numpy()
+        numbers = column.fill_null(0).to_numpy()
+        if known.any() and np.abs(numbers[known]).min() < 10**8:
+            row = int(np.flatnonzero(known & (np.abs(numbers) < 10**8))[0])
+            raise Invalid(
+                f"time at row {row} is {numbers[row]}: too small for seconds since 1970.",
+                field="file",
+            )
+        time = epoch_to_nanoseconds(numbers.astype(np.int64), known)
+        return time, ["times were read as numbers since 1970 UTC"]
+    return parse_times(column.cast("string"), day_first)

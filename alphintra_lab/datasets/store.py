@@ -1,0 +1,146 @@
+"""The store: bars as immutable Parquet, one file per symbol, named after the hash of what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Unavailable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+BAR_COLUMNS = ("open", "high", "low", "close", "volume")
+# Small enough that a chart's window reads little, large enough to compress well.
+ROWS_PER_GROUP = 65_536
+
+
+class DiskFull(Unavailable):
+    """The store's disk has no room; nothing half-made was left there."""
+
+    code = "disk_full"
+
+
+def make_table(time: np.ndarray, values: dict[str, np.ndarray]) -> pa.Table:
+    """Bars as an Arrow table: `time` (nanoseconds since 1970, sorted, UTC) and float64 columns."""
+    import pyarrow as pa
+
+    arrays = {"time": pa.array(time, pa.timestamp("ns", "UTC"))}
+    # from_pandas=False: a NaN stays the value NaN, and does not become a null.
+    arrays |= {name: pa.array(column, pa.float64()) for name, column in values.items()}
+    return pa.table(arrays)
+
+
+def hash_bars(table: pa.Table) -> str:
+    """SHA-256 over schema and values, the same whatever version of Parquet stores them.
+
+    NaNs are one NaN and -0.0 is 0.0: values that no computation can tell apart hash alike.
+    """
+    import numpy as np
+
+    digest = hashlib.sha256(b"alphintra-bars/1\n")
+    schema = [[field.name, str(field.type)] for field in table.schema]
+    digest.update(json.dumps([schema, table.num_rows]).encode() + b"\n")
+    digest.update(table["time"].cast("int64").to_numpy().astype("<i8").tobytes())
+    for name in table.column_names[1:]:
+        column = table[name].to_numpy().astype("<f8") + 0.0
+        column[np.isnan(column)] = np.nan
+        digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def hash_version(files: dict[str, str], columns: list[str]) -> str:
+    """SHA-256 of a dataset's state: its columns, and each symbol with its bars' hash."""
+    digest = hashlib.sha256(b"alphintra-dataset/1\n")
+    digest.update(json.dumps(columns).encode() + b"\n")
+    for symbol in sorted(files):
+        digest.update(json.dumps([symbol, files[symbol].partition(".")[0]]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def write_bars(store: Path, table: pa.Table) -> tuple[str, int]:
+    """Put bars into the store, all or nothing; answers the file's name and size in bytes."""
+    name = f"{hash_bars(table)}.parquet"
+    return name, write_table(store, name, table)
+
+
+def write_table(store: Path, name: str, table: pa.Table) -> int:
+    """Write `name` in full or not at all; what is already there stays, and counts as used now."""
+    import pyarrow.parquet as pq
+
+    path = store / name
+    with answer_full_disk(store, table.nbytes):
+        store.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            os.utime(path)
+            return path.stat().st_size
+        temporary = store / f".{name}.{secrets.token_hex(4)}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                pq.write_table(table, file, compression="zstd", row_group_size=ROWS_PER_GROUP)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(store)
+    return path.stat().st_size
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def answer_full_disk(folder: Path, needed: int) -> Iterator[None]:
+    """Turn the system's "no space left" into an error that says how much is needed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        place = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(place).free
+        raise DiskFull(
+            f"The disk of the datasets is full: up to {format_bytes(needed)} are needed, "
+            f"{format_bytes(free)} are free. Free some space, or move the lab's home "
+            "(ALPHINTRA_HOME) to a larger disk. Nothing was stored."
+        ) from None
+
+
+def format_bytes(number: int) -> str:
+    """1234567 -> `1.2 MB`."""
+    size = float(number)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def read_frame(
+    path: Path, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """A symbol's bars: index = open time in UTC, float64 columns; `end` is excluded."""
+    import pyarrow.parquet as pq
+
+    filters = [("time", ">=", start)] if start is not None else []
+    if end is not None:
+        filters.append(("time", "<", end))
+    frame = pq.read_table(path, filters=filters or None).to_pandas()
+    return frame.set_index("time")
