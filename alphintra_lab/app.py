@@ -22,8 +22,8 @@ from .api.routes import ROUTES
 from .config import LabConfig
 from .datasets.platform import ensure_platform_datasets
 from .db import upgrade
-from .sandbox.bubblewrap import self_test
 from .sandbox.provisioner import BubblewrapProvisioner
+from .sandbox.self_test import self_test
 
 KERNEL = "alphintra-sandboxed"
 

@@ -7,11 +7,9 @@ the rest possible.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -200,7 +198,7 @@ def prepare(
     )
     # Through a file, so that the host's paths do not stand in /proc/1/cmdline.
     arguments = _memory_file("".join(f"{option}\0" for option in options).encode())
-    group = cgroup.create(name, limits)
+    group = cgroup.create(limits)
     return Prepared(
         command=[
             *_enter(group),
@@ -238,43 +236,6 @@ def _memory_file(data: bytes) -> int:
     return file
 
 
-@dataclass
-class Sandbox:
-    """A running sandbox. `process` is bubblewrap's monitor, which passes the exit code on."""
-
-    process: asyncio.subprocess.Process
-    prepared: Prepared
-
-    def kill(self) -> None:
-        """Kill all of it at once: with the monitor dies its PID namespace."""
-        kill_group(self.process.pid)
-
-    def was_launched(self) -> bool:
-        """Whether the program inside was reached; else the sandbox could not be built."""
-        self.prepared.lifeline.setblocking(False)
-        try:
-            return self.prepared.lifeline.recv(1) == b"1"
-        except BlockingIOError:
-            return False
-
-    def ran_out_of_memory(self) -> bool:
-        """Whether the kernel killed something inside because the memory was used up."""
-        group = self.prepared.cgroup
-        return group is not None and group.count_oom_kills() > 0
-
-    async def close(self) -> None:
-        """Free what the sandbox held, after its end."""
-        await asyncio.to_thread(self.prepared.close)
-
-
-def kill_group(pid: int) -> None:
-    """Kill a monitor and what it has just forked and not yet put into a session of its own."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
 def explain_failure(said: str) -> str:
     """What bubblewrap's last words mean, and the way out."""
     way_out = "Run `alphintra-lab` with bubblewrap able to make namespaces; see docs/sandbox.md."
@@ -290,43 +251,3 @@ def explain_failure(said: str) -> str:
             )
     reason = said or "no reason given"
     return f"The sandbox could not be built, so nothing was run: {reason}. {way_out}"
-
-
-async def start(
-    name: str,
-    argv: Sequence[str],
-    *,
-    limits: Limits,
-    readonly: Mapping[str, str] | None = None,
-    writable: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-    cwd: str = "/",
-) -> Sandbox:
-    """Start a program in a sandbox that dies with this process; stdout and stderr are one pipe.
-
-    Call it on the event loop's own thread: the sandbox dies with the thread that started it.
-    """
-    prepared = prepare(
-        name,
-        argv,
-        limits=limits,
-        readonly=readonly,
-        writable=writable,
-        environment=environment,
-        cwd=cwd,
-    )
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *prepared.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=prepared.environment,
-            pass_fds=prepared.inherited,
-            start_new_session=True,
-        )
-    except BaseException:
-        await asyncio.to_thread(prepared.close)
-        raise
-    prepared.close_inherited()
-    return Sandbox(process, prepared)

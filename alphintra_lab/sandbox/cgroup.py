@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -50,8 +51,9 @@ class Cgroup(msgspec.Struct, frozen=True):
                 time.sleep(0.002)
 
 
-def create(name: str, limits: Limits) -> Cgroup | None:
+def create(limits: Limits) -> Cgroup | None:
     """Make the cgroup of a sandbox, or None where this machine does not let us."""
+    name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
     memory = limits.memory_bytes + limits.tmp_bytes  # /tmp lies in memory and is counted too
     for group, settings in (
         (_find_unified(), {"memory.max": memory, "memory.swap.max": 0, "memory.oom.group": 1}),
@@ -60,23 +62,23 @@ def create(name: str, limits: Limits) -> Cgroup | None:
         if group is None:
             continue
         folders = []
-        made = _make(group / f"{PREFIX}{name}", settings | {"pids.max": limits.processes})
+        made = _make(group / name, settings | {"pids.max": limits.processes})
         if made is not None:
             folders.append(made)
             pids = _find("pids") if "memory.limit_in_bytes" in settings else None
             if pids is not None:
-                made = _make(pids / f"{PREFIX}{name}", {"pids.max": limits.processes})
+                made = _make(pids / name, {"pids.max": limits.processes})
                 folders += [] if made is None else [made]
             return Cgroup(folders)
     return None
 
 
 def remove_stale() -> None:
-    """Remove the empty cgroups that a server left behind when it was killed."""
+    """Remove the cgroups that a server left behind when it was killed."""
     for group in (_find_unified(), _find("memory"), _find("pids")):
-        if group is not None:
-            for folder in group.glob(f"{PREFIX}*"):
-                with contextlib.suppress(OSError):  # not empty: a living sandbox of another server
+        for folder in group.glob(f"{PREFIX}*") if group is not None else ():
+            if not Path("/proc", folder.name.split("-")[1]).exists():
+                with contextlib.suppress(OSError):
                     folder.rmdir()
 
 

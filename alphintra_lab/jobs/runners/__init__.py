@@ -66,4 +66,4 @@ class Runner(Protocol):
         """How it ended; waits for that."""
 
     async def stop(self, handle: dict[str, Any]) -> None:
-        """End it at once. A run that has ended, or is not known, is left alone."""
+        """End it at once if it runs, and forget it: the same job id may then be started anew."""

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from ...sandbox import access, bubblewrap
+from ...sandbox import access, bubblewrap, process
 from ...sandbox.limits import GIB, Limits
 from ...sandbox.view import TMP
 from ..schema import JobError
@@ -48,26 +48,23 @@ class LocalRunner:
         """How the run stands now."""
         run = self._runs.get(handle["job_id"])
         if run is None:
-            return RunStatus("lost")
+            return LOST
         return run.task.result() if run.task.done() else run.describe()
 
     async def wait(self, handle: dict[str, Any]) -> RunStatus:
         """How it ended. Cancelling this leaves the run alone."""
         run = self._runs.get(handle["job_id"])
-        return RunStatus("lost") if run is None else await asyncio.shield(run.task)
+        return LOST if run is None else await asyncio.shield(run.task)
 
     async def stop(self, handle: dict[str, Any]) -> None:
-        """Kill the run and everything in its sandbox, also while it starts."""
-        run = self._runs.get(handle["job_id"])
+        """Kill the run and everything in its sandbox, also while it starts, and forget it."""
+        run = self._runs.pop(handle["job_id"], None)
         if run is not None:
             run.end("stopped")
             await asyncio.wait({run.task})
 
-    def forget(self, handle: dict[str, Any]) -> None:
-        """Drop a run that has ended, once its outcome is stored."""
-        run = self._runs.get(handle["job_id"])
-        if run is not None and run.task.done():
-            del self._runs[handle["job_id"]]
+
+LOST = RunStatus("lost", error=JobError("worker_lost", "The worker that ran it is gone."))
 
 
 @dataclass
@@ -75,7 +72,7 @@ class _Run:
     spec: RunSpec
     task: asyncio.Task[RunStatus] = field(init=False)
     started: float = field(default_factory=time.monotonic)
-    sandbox: bubblewrap.Sandbox | None = None
+    sandbox: process.Sandbox | None = None
     ending: Ending | None = None
     log_truncated: bool = False
     progress: float = 0.0
@@ -96,7 +93,7 @@ class _Run:
         """Run it to its end, whatever that is."""
         spec = self.spec
         await asyncio.to_thread(_lay_out, spec)
-        self.sandbox = sandbox = await bubblewrap.start(
+        self.sandbox = sandbox = await process.start(
             spec.job_id,
             [sys.executable, "-m", "alphintra_lab.sdk.decide", "/job/job.json"],
             limits=spec.limits,
@@ -140,11 +137,12 @@ class _Run:
     def _conclude(self, code: int) -> RunStatus:
         seconds = time.monotonic() - self.started
         if self.ending == "stopped":
-            return RunStatus("stopped", 0.0, seconds, None, self.log_truncated)
-        error = self._explain(code)
-        state: Literal["succeeded", "failed"] = "succeeded" if error is None else "failed"
-        progress = 1.0 if error is None else self.progress
-        return RunStatus(state, progress, seconds, error, self.log_truncated)
+            error = JobError("cancelled", "The run was stopped.")
+            return RunStatus("stopped", self.progress, seconds, error, self.log_truncated)
+        failure = self._explain(code)
+        state: Literal["succeeded", "failed"] = "failed" if failure else "succeeded"
+        progress = self.progress if failure else 1.0
+        return RunStatus(state, progress, seconds, failure, self.log_truncated)
 
     def _explain(self, code: int) -> JobError | None:
         """Why it failed, or None where it did not."""
