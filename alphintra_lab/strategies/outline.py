@@ -38,23 +38,27 @@ _REFUSED = {
 }
 
 
-def read_outline(files: Mapping[str, str], entry: str) -> Outline:
-    """What `entry`, with the files it imports from `files`, declares. Nothing is ever imported."""
+def read_outline(files: Mapping[str, str], entry: str, class_name: str | None = None) -> Outline:
+    """What `entry`, with the files it imports from `files`, declares. Nothing is ever imported.
+
+    `class_name` picks the class; otherwise it is the last one that decides, as in a run.
+    """
     try:
-        return _read(files, entry)
+        return _read(files, entry, class_name)
     except RecursionError:
         message = "This code is nested too deeply to be read. Split its longest expression."
         return Outline(problems=[Problem("error", "too_deep", message, entry, 1, 1, 1, 1)])
 
 
-def _read(files: Mapping[str, str], entry: str) -> Outline:
+def _read(files: Mapping[str, str], entry: str, wanted: str | None) -> Outline:
     sources, problems = parse_reachable(files, entry)
-    modules = read_modules(sources.values())
-    for module in modules.values():
-        problems += find_leaks(module)
     if entry not in sources:
         return Outline(problems=_in_order(problems, entry))
-    name, chain, found = _choose_class(modules, modules[sources[entry].module], bool(problems))
+    modules = read_modules(sources.values())
+    broken = bool(problems)
+    for module in modules.values():
+        problems += find_leaks(module)
+    chain, found = _choose_class(modules, modules[sources[entry].module], wanted, broken)
     problems += found
     if chain is None:
         return Outline(problems=_in_order(problems, entry))
@@ -65,7 +69,7 @@ def _read(files: Mapping[str, str], entry: str) -> Outline:
     for link in chain:
         problems += _find_refused(modules, link)
     return Outline(
-        class_name=name,
+        class_name=chain[0][1].name,
         doc=next((doc for _, cls in chain if (doc := ast.get_docstring(cls))), ""),
         kind=kind,
         universe=_read_universe(chain),
@@ -80,55 +84,56 @@ def _in_order(problems: list[Problem], entry: str) -> list[Problem]:
 
 
 def _choose_class(
-    modules: dict[str, Module], entry: Module, broken: bool
-) -> tuple[str | None, list[Link] | None, list[Problem]]:
-    """The class that runs: the last one of the entry that no other one there builds on."""
-    found = _candidates(modules, entry)
-    bases = {id(cls) for chain in found.values() for _, cls in chain[1:]}
-    names = [name for name, chain in found.items() if id(chain[0][1]) not in bases]
-    if not names:
-        return None, None, _explain_absence(modules, entry, broken)
-    *others, name = names
-    problems = []
-    if others:
-        listed = ", ".join(others)
-        message = (
-            f"There is more than one strategy here, and {name}, the last, is the one that runs. "
-            f"Move {listed} to {'a file' if len(others) == 1 else 'files'} of "
-            f"{'its' if len(others) == 1 else 'their'} own."
-        )
-        place = found[name][0][1] if found[name][0][0] is entry else entry.source.tree
-        problems.append(entry.source.problem(place, "warning", "several_strategies", message))
-    return name, found[name], problems
+    modules: dict[str, Module], entry: Module, wanted: str | None, broken: bool
+) -> tuple[list[Link] | None, list[Problem]]:
+    """The class that runs: the one asked for, or the last one of the entry that decides."""
+    found = {
+        name: chain
+        for name, cls in entry.classes.items()
+        for chain, reaches in [trace(modules, (entry, cls))]
+        if reaches
+    }
+    if wanted is not None and wanted in found:
+        return found[wanted], []
+    if not found:
+        return None, _explain_absence(modules, entry, broken)
+    deciding = [name for name, chain in found.items() if _decides(chain)] or list(found)
+    name = deciding[-1]
+    built_on = {id(cls) for _, cls in found[name]}
+    others = [other for other in deciding if id(entry.classes[other]) not in built_on]
+    if not others:
+        return found[name], []
+    message = (
+        f"There is more than one strategy here, and {name}, the last, is the one that runs. "
+        f"Move {', '.join(others)} to another file."
+    )
+    mark = entry.source.problem(entry.classes[name], "warning", "several_strategies", message)
+    return found[name], [mark]
 
 
-def _candidates(modules: dict[str, Module], entry: Module) -> dict[str, list[Link]]:
-    """Classes of the entry that descend from Strategy; if it has none, those it imports."""
-    found: dict[str, list[Link]] = {}
-    for name, cls in entry.classes.items():
-        chain, reaches = trace(modules, (entry, cls))
-        if reaches:
-            found[name] = chain
-    if found:
-        return found
-    for name in entry.bound:
-        link = find_class(modules, meaning(modules, entry, ast.Name(id=name)))
-        if link is not None:
-            chain, reaches = trace(modules, link)
-            if reaches:
-                found[name] = chain
-    return found
+def _decides(chain: list[Link]) -> bool:
+    return any(name in _DECIDES for _, cls in chain for name, _ in _members(cls))
 
 
 def _explain_absence(modules: dict[str, Module], entry: Module, broken: bool) -> list[Problem]:
     for cls in entry.classes.values():
         for base in cls.bases:
-            text = dotted(base)
-            if text and text.split(".")[-1] == "Strategy" and "Strategy" not in entry.bound:
+            if dotted(base) == "Strategy" and "Strategy" not in entry.bound:
                 message = "Strategy is not imported. Add: from alphintra_lab.sdk import Strategy"
                 return [entry.source.problem(base, "error", "no_import", message)]
-    if broken and any(m.stars or m.bound for m in modules.values()) and not entry.classes:
-        return []  # the class may stand in the file that cannot be read
+    for node in statements(entry.source.tree.body):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                name = meaning(modules, entry, ast.Name(id=alias.asname or alias.name))
+                link = find_class(modules, name)
+                if link is not None and trace(modules, link)[1]:
+                    message = (
+                        f"{link[1].name} is only imported here. A run takes a class of this file: "
+                        f"class MyStrategy({alias.asname or alias.name})."
+                    )
+                    return [entry.source.problem(node, "error", "no_strategy", message)]
+    if broken and entry.classes:
+        return []  # what it builds on may stand in the file that cannot be read
     message = (
         f"There is no strategy in {entry.source.path}. Write a class that builds on Strategy: "
         "from alphintra_lab.sdk import Strategy, then class MyStrategy(Strategy)."

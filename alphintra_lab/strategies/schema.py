@@ -122,6 +122,14 @@ class StrategyVersion(msgspec.Struct, frozen=True):
     created_at: dt.datetime
 
 
+class StrategySource(msgspec.Struct, frozen=True):
+    """A version with the text of its files."""
+
+    version: StrategyVersion
+    entry: str
+    files: dict[str, str]
+
+
 class FileDiff(msgspec.Struct, frozen=True):
     """One file's change between two versions, as a unified diff."""
 

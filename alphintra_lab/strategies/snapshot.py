@@ -6,7 +6,6 @@ count. What cannot be kept truly (links, other encodings) is refused, with the w
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ..errors import Conflict, Invalid, TooLarge
+from .beneath import open_beneath, refuse_link
 from .schema import Problem
 from .source import MAX_FILE_BYTES, find_imports, parse, paths_of
 
@@ -78,7 +78,9 @@ def check_files(files: Mapping[str, str], entry: str) -> None:
     if len(files) > MAX_FILES:
         raise TooLarge(_too_much(f"{len(files):,} Python files", f"{MAX_FILES} files"))
     for path, text in files.items():
-        _check_size(path, len(encode(path, text)))
+        content = encode(path, text)
+        _check_size(path, len(content))
+        _check_encoding(path, content)
     total = sum(len(text.encode()) for text in files.values())
     if total > MAX_BYTES:
         raise TooLarge(_too_much(f"{total // 1024:,} KB of code", f"{MAX_BYTES // 1024} KB"))
@@ -127,7 +129,7 @@ def _enters(where: Path, name: str, inside: Path) -> bool:
     if name.startswith(".") or name in _SKIPPED or (where / name / "pyvenv.cfg").exists():
         return False
     if (where / name).is_symlink():
-        raise Conflict(_link(f"{(inside / name).as_posix()}/"))
+        raise Conflict(refuse_link(f"{(inside / name).as_posix()}/"))
     return True
 
 
@@ -158,7 +160,7 @@ def _read(folder: Path, path: str) -> str:
         path.encode()
     except UnicodeEncodeError:
         raise Conflict(f"The file name {path!r} is not UTF-8. Rename the file.") from None
-    descriptor = _open_beneath(folder, path)
+    descriptor = open_beneath(folder, path)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -172,42 +174,19 @@ def _read(folder: Path, path: str) -> str:
     return _decode(path, raw)
 
 
-def _open_beneath(folder: Path, path: str) -> int:
-    """Open a file without following any link below `folder`.
-
-    Kernels write here while the server reads with its own rights, so looking first and opening
-    afterwards would let a link be put in between.
-    """
-    *folders, name = path.split("/")
-    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for part in folders:
-            inner = os.open(
-                part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here
-            )
-            os.close(here)
-            here = inner
-        # Not blocking: a pipe named x.py must not hold the server.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        return os.open(name, flags, dir_fd=here)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Conflict(_link(path)) from None
-        reason = (error.strerror or "unknown").lower()
-        raise Conflict(f"{path} cannot be read: {reason}.") from None
-    finally:
-        os.close(here)
-
-
 def _decode(path: str, raw: bytes) -> str:
     try:
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise Conflict(
             f"{path}, line {line}: byte {raw[error.start]:#04x} is not UTF-8. "
             "Save the file as UTF-8."
         ) from None
+
+
+def _check_encoding(path: str, raw: bytes) -> None:
+    """Python reads the file as its coding line says, which must not differ from what is kept."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
     except SyntaxError:
@@ -217,7 +196,6 @@ def _decode(path: str, raw: bytes) -> str:
             f"{path} says it is written in {encoding}; a version is kept in UTF-8. "
             "Save the file as UTF-8 and remove its coding line."
         )
-    return text
 
 
 def _check_size(path: str, size: int) -> None:
@@ -232,7 +210,3 @@ def _too_much(found: str, limit: str) -> str:
         f"The strategy has {found}; a version keeps up to {limit}. Move data out of the code, and "
         "what the strategy does not import out of its folder."
     )
-
-
-def _link(path: str) -> str:
-    return f"{path} is a link, and a version keeps true files only. Put the file itself there."

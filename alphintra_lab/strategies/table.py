@@ -25,8 +25,10 @@ class StrategyRow(Base):
     template: Mapped[str | None] = mapped_column(String(100))
     scratch: Mapped[bool] = mapped_column(default=False)
     """Typed in a notebook's cell: it has versions, but no folder of its own."""
-    outline: Mapped[Outline] = mapped_column(Json(Outline))
-    version: Mapped[int | None]
+    archived: Mapped[bool] = mapped_column(default=False)
+    """Deleted by the user; its runs and their versions stay records."""
+    outline: Mapped[Outline] = mapped_column(Json(Outline), default=Outline)
+    version: Mapped[int | None] = mapped_column(default=None)
     """The newest version's number."""
 
 

@@ -86,6 +86,7 @@ def upgrade() -> None:
         sa.Column("notebook", sa.String(length=255), nullable=True),
         sa.Column("template", sa.String(length=100), nullable=True),
         sa.Column("scratch", sa.Boolean(), nullable=False),
+        sa.Column("archived", sa.Boolean(), nullable=False),
         sa.Column("outline", sa.JSON(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("id", sa.String(length=36), nullable=False),

@@ -1,0 +1,150 @@
+"""The workspace on disk: where a strategy's folder is, how one is made, where deleted ones go."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+import shutil
+import unicodedata
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..db import now
+from ..errors import Conflict, Invalid, LabError
+from .beneath import explain, replace_beneath
+from .snapshot import ENTRY
+
+STRATEGIES = "strategies"
+TRASH = ".trash"
+
+
+def slug_of(name: str) -> str:
+    """The folder's name for a strategy's name: `SmaCross 2` is `sma-cross-2`."""
+    text = unicodedata.normalize("NFKC", name)
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text).lower()
+    slug = re.sub(r"[\W_]+", "-", text).strip("-")
+    while len(slug.encode()) > 100:
+        slug = slug[:-1]
+    if not slug:
+        raise Invalid(f"name={name!r} has no letter or digit to name its folder by.", field="name")
+    return slug.strip("-")
+
+
+def place_of(workspace: Path, folder: Path) -> str:
+    """How a record names a folder: relative to the workspace, or absolute when it lies outside."""
+    real, root = folder.resolve(), workspace.resolve()
+    return real.relative_to(root).as_posix() if real.is_relative_to(root) else real.as_posix()
+
+
+def locate(workspace: Path, place: str) -> Path:
+    """The folder a record names. A link that leads out of its place is refused."""
+    root = workspace.resolve()
+    folder = root / place
+    if Path(place).is_absolute():
+        return folder
+    if ".." in Path(place).parts or folder.resolve() != folder:
+        raise Conflict(f"{place} is a link, or leads out of the workspace. Put the folder there.")
+    return folder
+
+
+def is_own(place: str) -> bool:
+    """Whether the folder is one of the lab's own: then deleting the strategy moves it away."""
+    return place.startswith(f"{STRATEGIES}/")
+
+
+def create_folder(workspace: Path, slug: str, files: Mapping[str, bytes]) -> str:
+    """Make `strategies/<slug>` with its files, all of them or nothing; Conflict if it is there."""
+    parent = locate(workspace, STRATEGIES)
+    target, staging = parent / slug, parent / f".{secrets.token_hex(8)}.part"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        target.mkdir()  # from here on the name is ours
+        try:
+            staging.mkdir()
+            for path, content in files.items():
+                replace_beneath(staging, path, content)
+            staging.rename(target)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            target.rmdir()
+            raise
+    except OSError as error:
+        raise explain(error, f"{STRATEGIES}/{slug} cannot be made") from None
+    return f"{STRATEGIES}/{slug}"
+
+
+def move_to_trash(workspace: Path, place: str) -> str:
+    """Move one of the lab's own folders to the trash, if it is there; answers its new place."""
+    name = f"{Path(place).name}-{now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    source, target = locate(workspace, place), locate(workspace, TRASH) / name
+    try:
+        target.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            source.rename(target)
+    except OSError as error:
+        raise explain(error, f"{place} cannot be moved to the trash") from None
+    return f"{TRASH}/{name}"
+
+
+def move_back(workspace: Path, trashed: str, place: str) -> None:
+    """Undo `move_to_trash`."""
+    with contextlib.suppress(FileNotFoundError):
+        locate(workspace, trashed).rename(locate(workspace, place))
+
+
+def remove_folder(workspace: Path, place: str) -> None:
+    """Undo `create_folder`."""
+    shutil.rmtree(locate(workspace, place), ignore_errors=True)
+
+
+def find_folders(workspace: Path) -> list[str]:
+    """Every folder in `strategies/` with a strategy.py, hidden ones and links left out."""
+    try:
+        with os.scandir(locate(workspace, STRATEGIES)) as entries:
+            names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise explain(error, f"{STRATEGIES} cannot be read") from None
+    root = workspace.resolve() / STRATEGIES
+    own = [n for n in names if not n.startswith(".") and os.path.lexists(root / n / ENTRY)]
+    return [f"{STRATEGIES}/{name}" for name in sorted(own) if name.isprintable()]
+
+
+def find_notebook(folder: Path) -> str | None:
+    """The folder's notebook, the first by name; None without one."""
+    names = sorted(p.name for p in folder.glob("*.ipynb") if not p.name.startswith("."))
+    return next((name for name in names if len(name) <= 255 and name.isprintable()), None)
+
+
+def on_rollback(session: AsyncSession, undo: Callable[[], None]) -> None:
+    """Undo what was done on disk if the transaction fails, so that disk and records agree."""
+    sync = session.sync_session
+
+    def ended(rolled_back: bool) -> None:
+        if sync.in_nested_transaction():
+            return  # a savepoint's end decides nothing
+        event.remove(sync, "after_commit", on_commit)
+        event.remove(sync, "after_rollback", on_roll)
+        if not rolled_back:
+            return
+        try:
+            undo()
+        except (LabError, OSError):  # the error that rolled back is the one to be told
+            logging.getLogger(__name__).exception("The files could not be put back")
+
+    def on_commit(_: Any) -> None:
+        ended(False)
+
+    def on_roll(_: Any) -> None:
+        ended(True)
+
+    event.listen(sync, "after_commit", on_commit)
+    event.listen(sync, "after_rollback", on_roll)
