@@ -52,8 +52,6 @@ def read_market(bars: pd.DataFrame, settings: Settings) -> Market:
 
     Raises ValueError when they cannot be used.
     """
-    if bars.columns.nlevels != 2:
-        raise ValueError("bars needs columns (field, symbol), also for a single symbol.")
     if not isinstance(bars.index, pd.DatetimeIndex) or bars.index.tz is None:
         raise ValueError("bars needs an index of times with a zone: bars.tz_localize('UTC').")
     if not bars.index.is_monotonic_increasing or not bars.index.is_unique:
@@ -81,6 +79,8 @@ def read_market(bars: pd.DataFrame, settings: Settings) -> Market:
 
 def column_symbols(bars: pd.DataFrame) -> list[str]:
     """The symbols of a frame with columns (field, symbol), each once, in the frame's order."""
+    if bars.columns.nlevels != 2:
+        raise ValueError("bars needs columns (field, symbol), also for a single symbol.")
     return [str(symbol) for symbol in dict.fromkeys(bars.columns.get_level_values(1))]
 
 
