@@ -49,6 +49,7 @@ class AlphintraLab(ExtensionApp):
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.subprocess.Process | None = None
         BubblewrapProvisioner.workspace = self.lab.workspace
+        BubblewrapProvisioner.home = self.lab.home
         BubblewrapProvisioner.open_line = self._open_line
 
     def initialize_handlers(self) -> None:
@@ -107,7 +108,7 @@ class AlphintraLab(ExtensionApp):
             serverapp.event_logger.emit(schema_id=events.SCHEMA_ID, data=change)
 
     async def _test_sandbox(self) -> None:
-        result = await asyncio.to_thread(self_test)
+        result = await asyncio.to_thread(self_test, [self.lab.home])
         self.lab.sandbox = result.describe()
         if not result.passed:
             self.log.error("The sandbox cannot be used: %s", result.message)

@@ -20,7 +20,7 @@ from pathlib import Path
 from ..errors import Unavailable
 from . import cgroup, seccomp
 from .limits import Limits
-from .view import PACKAGE, TMP, list_mounts, make_environment, with_parents
+from .view import PACKAGE, TMP, Mount, list_mounts, make_environment, with_parents
 
 # Users of sandboxes: above every range that systemd hands out or /etc/subuid usually names. In a
 # container with fewer users, the range that systemd keeps for its own short-lived ones.
@@ -104,13 +104,14 @@ def command(
     user: User,
     readonly: Mapping[str, str] | None = None,
     writable: Mapping[str, str] | None = None,
+    masked: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     cwd: str = "/",
 ) -> tuple[list[str], list[str]]:
     """bubblewrap's options, and the program that it starts (the launcher, which becomes argv).
 
-    `readonly` and `writable` map paths inside to paths of the host; where one lies in another, the
-    inner one holds.
+    `readonly` and `writable` map paths inside to paths of the host, `masked` ones are empty inside;
+    where one lies in another, the inner one holds.
     """
     options = ["--die-with-parent", "--new-session", "--hostname", "lab"]
     options += [f"--unshare-{kind}" for kind in ("pid", "net", "ipc", "uts", "cgroup-try")]
@@ -126,8 +127,11 @@ def command(
     mounts += [("--perms", "1777", "--size", size, "--tmpfs", path) for path in (SHM, TMP)]
     files = (("/etc/passwd", descriptors.passwd), ("/etc/group", descriptors.group))
     mounts += [("--perms", "0444", "--ro-bind-data", str(file), path) for path, file in files]
-    given = {inside: ("--ro-bind", host, inside) for inside, host in (readonly or {}).items()}
+    given: dict[str, Mount] = {
+        inside: ("--ro-bind", host, inside) for inside, host in (readonly or {}).items()
+    }
     given |= {inside: ("--bind", host, inside) for inside, host in (writable or {}).items()}
+    given |= {path: _mask(path) for path in masked}
     mounts += [given[inside] for inside in sorted(given)]
     options += with_parents(mounts)
     for folder in ("/dev", "/"):
@@ -139,6 +143,12 @@ def command(
     launcher += [str(descriptors.lifeline), f"{user.user}:{user.group}" if user.real else "-"]
     launcher += [f"{name}={value}" for name, value in limits.rlimits().items()]
     return options, [*launcher, "--", *argv]
+
+
+def _mask(path: str) -> Mount:
+    if Path(path).is_dir():
+        return ("--perms", "0755", "--size", "4096", "--tmpfs", path)
+    return ("--ro-bind", os.devnull, path)
 
 
 @dataclass
@@ -173,6 +183,7 @@ def prepare(
     limits: Limits,
     readonly: Mapping[str, str] | None = None,
     writable: Mapping[str, str] | None = None,
+    masked: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     cwd: str = "/",
 ) -> Prepared:
@@ -193,6 +204,7 @@ def prepare(
         user=user,
         readonly=readonly,
         writable=writable,
+        masked=masked,
         environment=environment,
         cwd=cwd,
     )
