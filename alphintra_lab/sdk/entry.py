@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from .deciding import strategy_code
+from .source import read_text
 from .strategy import Strategy, StrategyError, suggest
 
 
@@ -18,23 +21,33 @@ def load_class(folder: Path, entry: str, class_name: str | None = None) -> type[
 
     The folder stands first on sys.path, so that what lies beside the file can be imported.
     """
-    return find_class(_import(folder, entry), entry, class_name)
+    path = _check_entry(folder, entry)
+    spec = importlib.util.spec_from_file_location(_name_module(path), path)
+    return find_class(_import(folder, spec), entry, class_name)
 
 
 @contextmanager
-def fresh_class(folder: Path, entry: str, class_name: str) -> Iterator[type[Strategy]]:
+def fresh_class(
+    folder: Path, entry: str, class_name: str
+) -> Iterator[tuple[type[Strategy], dict[str, str]]]:
     """The class as the files on disk say now, whatever this interpreter imported before.
 
-    A notebook's import is restored afterwards; what is recorded as a run's source is what ran.
+    With it comes the text of each file of the folder that ran (path -> text), growing while more
+    are imported: what is recorded as a run's source is what ran. The notebook's own import of the
+    same files is restored afterwards.
     """
+    path = _check_entry(folder, entry)
     path_before = list(sys.path)
     own = {name: module for name, module in sys.modules.items() if _lies_in(module, folder)}
     for name in own:
         del sys.modules[name]
-    importlib.invalidate_caches()
+    finder = _RecordingFinder(folder)
+    sys.meta_path.insert(0, finder)
     try:
-        yield load_class(folder, entry, class_name)
+        module = _import(folder, finder.read_module(_name_module(path), path))
+        yield find_class(module, entry, class_name), finder.files
     finally:
+        sys.meta_path.remove(finder)
         for name in [name for name, module in sys.modules.items() if _lies_in(module, folder)]:
             del sys.modules[name]
         sys.modules.update(own)
@@ -75,18 +88,65 @@ def _listed(defined: dict[str, type[Strategy]]) -> str:
     return f" It has {', '.join(defined)}." if defined else " It defines none."
 
 
-def _import(folder: Path, entry: str) -> ModuleType:
+class _RecordingFinder(importlib.abc.MetaPathFinder):
+    """Imports a folder's modules from their text, and keeps the text.
+
+    Python's cache of compiled files goes by size and second, and would miss a quick edit.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[str, str] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        place = self.folder.joinpath(*fullname.split("."))
+        for file in (place / "__init__.py", place.parent / f"{place.name}.py"):
+            if file.is_file():
+                return self.read_module(fullname, file)
+        return None
+
+    def read_module(self, name: str, file: Path) -> importlib.machinery.ModuleSpec | None:
+        """Keep a file's text, and tell Python to run just that."""
+        text = read_text(file)
+        self.files[file.relative_to(self.folder).as_posix()] = text
+        inside = [str(file.parent)] if file.name == "__init__.py" else None
+        loader = _TextLoader(name, str(file), text)
+        return importlib.util.spec_from_file_location(
+            name, file, loader=loader, submodule_search_locations=inside
+        )
+
+
+class _TextLoader(importlib.machinery.SourceFileLoader):
+    def __init__(self, name: str, path: str, text: str) -> None:
+        super().__init__(name, path)
+        self.text = text
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.text.encode(), self.path, "exec", dont_inherit=True)
+
+
+def _check_entry(folder: Path, entry: str) -> Path:
     path = folder / entry
     if not path.is_file():
         raise StrategyError(f"{entry} is not in the strategy's folder.")
-    # A file called json.py must not replace a module that is already in use.
-    name = path.stem if path.stem not in sys.modules else f"strategy_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise StrategyError(f"{entry} is not a Python file. Name a file that ends in .py.")
+    return path
+
+
+def _name_module(path: Path) -> str:
+    # A file called json.py must not replace a module that is already in use.
+    return path.stem if path.stem not in sys.modules else f"strategy_{path.stem}"
+
+
+def _import(folder: Path, spec: importlib.machinery.ModuleSpec | None) -> ModuleType:
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(folder))
-    sys.modules[name] = module
+    sys.modules[spec.name] = module
     with strategy_code():
         spec.loader.exec_module(module)
     return module

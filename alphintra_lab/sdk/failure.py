@@ -45,15 +45,13 @@ def _code(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """The exception's own words, with Python's suggestion for a misspelt name."""
+    """The exception's own words."""
     if isinstance(error, SyntaxError):
         return str(error.msg)
     try:
-        said = "".join(traceback.TracebackException.from_exception(error).format_exception_only())
+        return str(error)[:2000]
     except Exception:  # noqa: BLE001  the user's own __str__ may raise anything
         return "(its text cannot be shown)"
-    _, colon, text = said.strip().partition(": ")
-    return text[:2000] if colon else ""
 
 
 def _sentence(error: BaseException, text: str, place: str) -> str:
@@ -78,6 +76,12 @@ def _hint(error: BaseException, columns: Sequence[str], dataset: str | None) -> 
         if isinstance(key, str) and key not in columns:
             has = f"{dataset} has" if dataset else "The bars have"
             return f". {has} the columns {', '.join(columns)}.{suggest(key, columns)}"
+    if isinstance(error, AttributeError) and isinstance(error.name, str):
+        near = suggest(error.name, dir(error.obj))
+        return f".{near}" if near else ""
+    if isinstance(error, NameError) and isinstance(error.name, str):
+        near = suggest(error.name, _known_names(error.__traceback__))
+        return f".{near}" if near else ""
     if isinstance(error, MemoryError):
         return " Work on fewer columns, or in smaller pieces."
     if isinstance(error, ModuleNotFoundError):
@@ -89,6 +93,15 @@ def _hint(error: BaseException, columns: Sequence[str], dataset: str | None) -> 
     ):
         return " Compare whole columns: use & and | in place of `and`, `or` and `if`."
     return ""
+
+
+def _known_names(trace: TracebackType | None) -> list[str]:
+    """The names that the line which failed could have meant."""
+    frames = [frame for frame, _ in traceback.walk_tb(trace)]
+    if not frames:
+        return []
+    last = frames[-1]
+    return [*last.f_code.co_varnames, *last.f_globals, *last.f_builtins]
 
 
 def _user_frames(trace: TracebackType | None, folder: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from .bars import assemble, cut, read_bars, to_utc
 from .deciding import decide, refuse_inside_strategy
 from .entry import fresh_class
 from .result import BacktestResult
-from .source import ENTRY, find_file, read_cell, read_folder, read_loaded
+from .source import ENTRY, find_file, read_cell, read_folder
 from .strategy import Strategy, StrategyError, suggest
 
 
@@ -105,10 +105,10 @@ def _decide_recorded(
     folder, entry = file.parent, file.name
     # strategy.py owns its folder; any other file stands among strangers, and takes what it imports.
     files = read_folder(folder) if entry == ENTRY else {}
-    with fresh_class(folder, entry, cls.__name__) as fresh:
+    with fresh_class(folder, entry, cls.__name__) as (fresh, ran):
         now = fresh(**strategy.given)
         decisions = decide(now, bars)
-        files = files or read_loaded(folder, entry)
+    files |= ran
     source = {"files": files, "entry": entry, "folder": str(folder), "scratch": False}
     return source, now.values, decisions
 

@@ -46,16 +46,6 @@ def read_folder(folder: Path) -> dict[str, str]:
     return files
 
 
-def read_loaded(folder: Path, entry: str) -> dict[str, str]:
-    """The entry file and what has been imported from beside it, path -> text."""
-    loaded = {folder / entry}
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and Path(file).is_relative_to(folder):
-            loaded.add(Path(file))
-    return {path.relative_to(folder).as_posix(): read_text(path) for path in sorted(loaded)}
-
-
 def read_text(path: Path) -> str:
     """A file's true text: UTF-8, line ends untouched."""
     try:

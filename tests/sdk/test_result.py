@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from alphintra_lab.sdk.card import show_percent, show_ratio
+from alphintra_lab.sdk.result import BacktestResult
+from tests.sdk.fake_lab import make_result
+
+BODY: dict[str, Any] = {
+    "symbols": ["EURUSD"],
+    "start": None,
+    "end": None,
+    "parameters": {"fast": 5},
+    "cash": 10_000.0,
+    "fill": "next_open",
+    "whole_shares": False,
+    "overrides": [],
+}
+
+
+def read(**changes: Any) -> BacktestResult:
+    recorded = msgspec.json.decode(msgspec.json.encode(make_result(BODY)))
+    return BacktestResult({**recorded, **changes})
+
+
+def test_a_result_gives_numbers_tables_and_a_curve() -> None:
+    result = read()
+    assert result.metrics["sharpe"] == 2.2
+    assert np.isnan(result.metrics["sortino"])
+    assert result.orders["time"][0] == pd.Timestamp("2017-01-02", tz="UTC")
+    assert result.trades["pnl"].sum() == 176.0
+    assert result.refused.empty
+    assert result.equity.index[0] == pd.Timestamp("2017-01-01", tz="UTC")
+    assert result.equity.iloc[0] == 10_000.0
+    assert result.settings["parameters"] == {"fast": 5}
+
+
+def test_the_text_begins_with_the_verdict() -> None:
+    lines = repr(read()).splitlines()
+    assert lines[0] == "Before costs. At 0.02 % a side the return is <+4.1 %>."
+    assert lines[1] == "Return +12.9 %   CAGR +20.0 %   Sharpe 2.20   Drawdown −4.7 %   Trades 1"
+    assert lines[2].startswith("run 41 · ledger 9f3c")
+
+
+def test_the_card_is_well_formed_escaped_and_without_script() -> None:
+    card = read()._repr_html_()
+    tree = ET.fromstring(card)
+    assert "".join(tree.itertext()).startswith("Before costs. At 0.02 % a side")
+    assert "&lt;+4.1 %&gt;" in card
+    assert "<script" not in card
+    assert not re.search(r"\bon\w+=", card)
+    assert [b.text for b in tree.iter("b")] == ["Before costs."]
+    assert tree.find(".//polyline") is not None
+    for color in re.findall(r"(?:stroke|fill|color):([^;\"]+)", card):
+        assert color.startswith("var(--jp-") or color == "none"
+    assert "line-through" not in card
+
+
+def test_a_leak_strikes_the_numbers_through() -> None:
+    card = read(checks={"look_ahead": {"passed": False, "findings": [], "power": ""}})
+    assert card._repr_html_().count("line-through") == 5
+
+
+@pytest.mark.parametrize("equity", [[], [10_000.0], [10_000.0] * 50, [0.001, 0.0011, 0.0012]])
+def test_a_short_or_flat_curve_is_drawn_or_left_out(equity: list[float]) -> None:
+    points = [{"time": f"2017-01-01T00:{i:02}:00Z", "value": v} for i, v in enumerate(equity)]
+    tree = ET.fromstring(read(equity=points, trades=[], orders=[])._repr_html_())
+    assert (tree.find(".//polyline") is not None) == (len(equity) > 1)
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_extremes() -> None:
+    values = np.sin(np.arange(50_000) / 700.0) * 100 + 10_000
+    values[31_234], values[41_111] = 20_000.0, 1.0
+    times = pd.date_range("2017", periods=len(values), freq="min")
+    points = [{"time": f"{t.isoformat()}Z", "value": v} for t, v in zip(times, values, strict=True)]
+    line = ET.fromstring(read(equity=points)._repr_html_()).find(".//polyline")
+    assert line is not None
+    heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
+    assert len(heights) <= 402
+    assert (min(heights), max(heights)) == (8.0, 98.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "percent", "ratio"),
+    [
+        (0.1294, "+12.9 %", "0.13"),
+        (-0.047, "−4.7 %", "−0.05"),
+        (0.0004, "0.0 %", "0.00"),
+        (-0.0004, "0.0 %", "0.00"),
+        (12.5, "+1,250.0 %", "12.50"),
+        (None, "–", "–"),
+        (float("nan"), "–", "–"),
+    ],
+)
+def test_numbers_are_shown_as_everywhere_in_the_lab(
+    value: float | None, percent: str, ratio: str
+) -> None:
+    assert (show_percent(value), show_ratio(value)) == (percent, ratio)
+
+
+def test_the_plot_is_the_whole_equity() -> None:
+    result = read()
+    chart: Any = result.plot()
+    assert len(chart.renderers[0].data_source.data["y"]) == len(result.equity)
