@@ -22,15 +22,16 @@ _BRAND = "var(--jp-brand-color1, #1976d2)"
 
 
 def five_numbers(result: BacktestResult) -> list[tuple[str, str]]:
-    """Return, yearly growth, Sharpe, drawdown and closed trades, as they are shown."""
-    metrics = result.metrics
-    closed = int((result.trades["status"] == "closed").sum()) if len(result.trades) else 0
+    """Return, what holding would have given, Sharpe, drawdown and closed trades, as shown."""
+    from ..engine.verdict import percent, ratio  # one way to write a number, in all the lab
+
+    metrics = result.metrics.astype(object).where(result.metrics.notna(), None)
     return [
-        ("Return", show_percent(metrics.get("total_return"))),
-        ("CAGR", show_percent(metrics.get("cagr"))),
-        ("Sharpe", show_ratio(metrics.get("sharpe"))),
-        ("Drawdown", show_percent(metrics.get("max_drawdown"))),
-        ("Trades", f"{closed:,}"),
+        ("Return", percent(metrics.get("total_return"))),
+        ("Holding", percent(metrics.get("benchmark_return"))),
+        ("Sharpe", ratio(metrics.get("sharpe"))),
+        ("Drawdown", percent(metrics.get("max_drawdown"))),
+        ("Trades", f"{metrics.get('closed_trades') or 0:,.0f}"),
     ]
 
 
@@ -50,25 +51,6 @@ def draw_card(result: BacktestResult) -> str:
         f'<span title="{escape(ledger)}">run {result.number} · '
         f"ledger {escape(ledger[:4])}…{escape(ledger[-4:])}</span></div></div>"
     )
-
-
-def show_percent(value: float | None) -> str:
-    """A fraction as signed percent with one decimal: `+12.9 %`; `–` when undefined."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{_sign(value, 3)}{abs(value) * 100:,.1f} %"
-
-
-def show_ratio(value: float | None) -> str:
-    """A ratio with two decimals and a true minus; `–` when undefined."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{_sign(value, 2).replace('+', '')}{abs(value):,.2f}"
-
-
-def _sign(value: float, decimals: int) -> str:
-    shown = round(value, decimals)
-    return "−" if shown < 0 else "+" if shown > 0 else ""
 
 
 def _split(verdict: str) -> tuple[str, str]:

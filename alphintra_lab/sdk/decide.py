@@ -1,7 +1,7 @@
 """The user's process: bars in, decisions out (`python -m alphintra_lab.sdk.decide JOBFILE`).
 
 It writes `out` (decisions) and ends with 0, or `error` (why not) and ends with 1. When it ends
-without either, it was killed or ended itself: that is for the parent to tell.
+with another status, it was killed or ended itself: that is for the parent to tell.
 """
 
 from __future__ import annotations

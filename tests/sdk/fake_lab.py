@@ -107,7 +107,8 @@ def make_result(body: dict[str, Any]) -> Result:
         verdict="Before costs. At 0.02 % a side the return is <+4.1 %>.",
         metrics={
             "total_return": 0.1294,
-            "cagr": 0.2,
+            "benchmark_return": 0.14,
+            "closed_trades": 1.0,
             "sharpe": 2.2,
             "max_drawdown": -0.047,
             "sortino": None,

@@ -113,6 +113,16 @@ def test_the_decisions_are_those_of_the_strategys_rule(job: Job) -> None:
     np.testing.assert_array_equal(arrays.entries[:, 0], above)
 
 
+def test_files_that_are_there_are_written_in_place(job: Job) -> None:
+    files = [job.folder / "out" / name for name in ("decisions.msgpack", "progress")]
+    for file in files:
+        file.touch()
+    before = [file.stat().st_ino for file in files]
+    assert job.run(SMA_CROSS).status == 0
+    assert [file.stat().st_ino for file in files] == before
+    assert all(file.stat().st_size for file in files)
+
+
 def test_bars_end_before_the_end_and_a_helper_is_imported_from_beside(job: Job) -> None:
     job.write("WINDOW = 7", "windows.py")
     code = "from windows import WINDOW\n" + dedent(SMA_CROSS).replace("param(10", "param(WINDOW")

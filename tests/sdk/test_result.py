@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alphintra_lab.sdk.card import show_percent, show_ratio
 from alphintra_lab.sdk.result import BacktestResult
 from tests.sdk.fake_lab import make_result
 
@@ -45,7 +44,7 @@ def test_a_result_gives_numbers_tables_and_a_curve() -> None:
 def test_the_text_begins_with_the_verdict() -> None:
     lines = repr(read()).splitlines()
     assert lines[0] == "Before costs. At 0.02 % a side the return is <+4.1 %>."
-    assert lines[1] == "Return +12.9 %   CAGR +20.0 %   Sharpe 2.20   Drawdown −4.7 %   Trades 1"
+    assert lines[1] == "Return +12.9 %   Holding +14.0 %   Sharpe 2.20   Drawdown −4.7 %   Trades 1"
     assert lines[2].startswith("run 41 · ledger 9f3c")
 
 
@@ -87,22 +86,9 @@ def test_a_long_curve_is_thinned_and_keeps_its_extremes() -> None:
     assert (min(heights), max(heights)) == (8.0, 98.0)
 
 
-@pytest.mark.parametrize(
-    ("value", "percent", "ratio"),
-    [
-        (0.1294, "+12.9 %", "0.13"),
-        (-0.047, "−4.7 %", "−0.05"),
-        (0.0004, "0.0 %", "0.00"),
-        (-0.0004, "0.0 %", "0.00"),
-        (12.5, "+1,250.0 %", "12.50"),
-        (None, "–", "–"),
-        (float("nan"), "–", "–"),
-    ],
-)
-def test_numbers_are_shown_as_everywhere_in_the_lab(
-    value: float | None, percent: str, ratio: str
-) -> None:
-    assert (show_percent(value), show_ratio(value)) == (percent, ratio)
+def test_an_undefined_number_is_a_dash() -> None:
+    text = repr(read(metrics={"total_return": None, "sharpe": None}))
+    assert text.splitlines()[1] == "Return –   Holding –   Sharpe –   Drawdown –   Trades 0"
 
 
 def test_the_plot_is_the_whole_equity() -> None:
