@@ -278,6 +278,7 @@ class CutLine:
 
     def __exit__(self, *_: object) -> None:
         self.cut()
+        self._listener.shutdown(socket.SHUT_RDWR)  # a close alone would leave the thread in accept
         self._listener.close()
 
     def _accept(self) -> None:
