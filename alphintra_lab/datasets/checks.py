@@ -6,6 +6,7 @@ Rows are numbered from 0 in the file as it came. Every check is vectorised over 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,6 +43,17 @@ CHECKS: dict[str, tuple[Severity, str]] = {
 }
 """Check -> severity and what it means."""
 
+FILE_CHECKS = {
+    "missing_time",
+    "mistyped_value",
+    "non_finite",
+    "duplicated_time",
+    "unsorted_time",
+    "missing_volume",
+}
+"""Checks that need the uploaded file: the store's bars are sorted, without repeats, and do not tell
+an empty value from one that was no number."""
+
 # Prices scaled by an adjustment factor may leave high-low by a rounding error; no more than that.
 ROUNDING = 1e-9
 STALE_BARS = 5
@@ -65,16 +77,17 @@ class Tally:
             self.rows[check][symbol] = rows if known is None else np.union1d(known, rows)
 
 
-def make_report(tally: Tally, total_rows: int) -> Report:
+def make_report(tally: Tally, total_rows: int, further: Sequence[Finding] = ()) -> Report:
     """The report: findings, errors first, and the score."""
     order: list[Severity] = ["error", "warning", "note"]
     findings = [_make_finding(check, tally) for check in CHECKS if tally.rows.get(check)]
+    findings += further
     findings.sort(key=lambda finding: order.index(finding.severity))
     return Report(score=score(findings, total_rows), findings=findings)
 
 
 def score(findings: list[Finding], total_rows: int) -> float:
-    """1 - sum over findings of min(cap, weight * share of rows concerned), at least 0 (QUANT.md)."""
+    """1 - sum over findings of min(cap, weight * share of rows), at least 0 (QUANT.md)."""
     lost = 0.0
     for finding in findings:
         weight, cap = WEIGHTS[finding.severity]
@@ -192,7 +205,7 @@ def find_stale_runs(prices: np.ndarray, volume: np.ndarray) -> np.ndarray:
 
 
 def find_splits(open_: np.ndarray, close: np.ndarray) -> np.ndarray:
-    """Bars that open at a split's ratio to the last close and stay near it, far beyond the usual move."""
+    """Bars that open at a split's ratio to the last close and stay near it, beyond usual moves."""
     if close.size < 10:
         return np.empty(0, dtype=np.int64)
     opened, closed = np.log(open_[1:] / close[:-1]), np.log(close[1:] / close[:-1])
@@ -202,4 +215,5 @@ def find_splits(open_: np.ndarray, close: np.ndarray) -> np.ndarray:
     nearest = np.abs(opened[large, None] - ratios).argmin(axis=1)
     at_open = np.abs(opened[large] - ratios[nearest]) < 0.04
     at_close = np.abs(closed[large] - ratios[nearest]) < 0.15
-    return large[at_open & at_close] + 1
+    split: np.ndarray = large[at_open & at_close] + 1
+    return split

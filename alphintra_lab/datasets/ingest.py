@@ -16,17 +16,38 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from ..db import new_id
 from ..errors import Invalid, LabError, TooLarge
 from ..processes import die_with_parent
 from . import sessions
 from .bars import RawBars
-from .checks import check_bars, make_report
-from .prepared import Answer, Failure, Prepared, Request
+from .checks import FILE_CHECKS, Tally, check_bars, make_report
+from .prepared import (
+    Answer,
+    BuildPlatform,
+    CheckAgain,
+    Failure,
+    Prepared,
+    ReadFile,
+    Request,
+    rows_file,
+)
 from .reading import read_file
-from .schema import Instrument
+from .schema import Instrument, Report
 from .sources import read_platform
-from .store import BAR_COLUMNS, format_bytes, hash_version, make_table, write_bars
+from .store import (
+    BAR_COLUMNS,
+    DamagedStore,
+    format_bytes,
+    hash_bars,
+    hash_version,
+    make_table,
+    open_bars,
+    write_bars,
+    write_table,
+)
 
 
 def prepare_bars(
@@ -46,7 +67,11 @@ def prepare_bars(
     calendar = calendars.pop() if len(calendars) == 1 else None
     spacing = sessions.find_spacing(largest.time)
     numbers = np.concatenate([part.rows for part in parts])
+    version_id = new_id()
+    if not np.array_equal(numbers, np.arange(numbers.size)):
+        write_table(store, rows_file(version_id), pa.table({"row": pa.array(numbers)}))
     return Prepared(
+        version_id=version_id,
         sha256=hash_version(files, columns),
         symbols=list(files),
         files=files,
@@ -119,26 +144,68 @@ def _to_datetime(nanoseconds: int) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=nanoseconds // 1000)
 
 
-def answer(request: Request) -> Answer:
-    """What was asked for, in the store; or the error that the user is to see."""
+def check_again(request: CheckAgain) -> Report:
+    """The report on bars in the store; what only the uploaded file could show is kept from then."""
     store = Path(request.store)
+    findings = [one for one in request.report.findings if one.check in FILE_CHECKS]
+    tables = {}
+    for symbol, name in sorted(request.files.items()):
+        table = open_bars(store / name, symbol).read()
+        if hash_bars(table) != name.partition(".")[0]:
+            raise DamagedStore(
+                f"The bars of {symbol} in the store are not what was stored. Add the dataset "
+                "again, or bring the file back from a backup."
+            )
+        tables[symbol] = table
+    total = sum(table.num_rows for table in tables.values())
+    numbers = _read_row_numbers(store, request.version_id, total)
+    calendars = {one.symbol: one.calendar for one in request.instruments}
+    tally = Tally()
+    for symbol, table in tables.items():
+        rows, numbers = numbers[: table.num_rows], numbers[table.num_rows :]
+        time = table["time"].cast(pa.int64()).to_numpy()
+        values = {name: table[name].to_numpy() for name in table.column_names[1:]}
+        spacing = sessions.find_spacing(time)
+        check_bars(tally, symbol, time, values, rows, spacing, calendars.get(symbol))
+    # Rows that were left out are those without a time and the repeats: each was counted.
+    left_out = sum(
+        one.count for one in findings if one.check in ("missing_time", "duplicated_time")
+    )
+    for check in FILE_CHECKS:
+        tally.rows.pop(check, None)
+    return make_report(tally, total + left_out, findings)
+
+
+def _read_row_numbers(store: Path, version_id: str, total: int) -> np.ndarray:
+    path = store / rows_file(version_id)
+    return pq.read_table(path)["row"].to_numpy() if path.exists() else np.arange(total)
+
+
+def answer(request: Request) -> Answer:
+    """What was asked for; or the error that the user is to see."""
     try:
-        if request.path is None:
-            built = read_platform(request.names)
-            return Answer([prepare_bars(store, raw, known) for raw, known in built])
-        path = Path(request.path)
-        raw = read_file(path, request.filename, request.symbol, request.day_first)
-        return Answer([prepare_bars(store, raw)])
+        match request:
+            case CheckAgain():
+                return Answer(report=check_again(request))
+            case BuildPlatform():
+                built = read_platform(request.names)
+                return Answer(
+                    [prepare_bars(Path(request.store), raw, known) for raw, known in built]
+                )
+            case ReadFile():
+                path = Path(request.path)
+                raw = read_file(path, request.filename, request.symbol, request.day_first)
+                return Answer([prepare_bars(Path(request.store), raw)])
     except LabError as error:
-        return Answer([], Failure(error.status, error.message, error.code, error.field))
-    except (MemoryError, pa.ArrowMemoryError):
+        return Answer(failure=_describe(error))
+    except MemoryError:  # pyarrow's is one too
         limit = format_bytes(resource.getrlimit(resource.RLIMIT_DATA)[0])
-        error = TooLarge(
-            f"{request.filename} needs more memory than the {limit} there are for it. Split it "
-            "into files of fewer symbols or years.",
-            field="file",
-        )
-        return Answer([], Failure(error.status, error.message, error.code, error.field))
+        message = f"The data needs more than {limit} of memory. Split it by symbol or by year."
+        return Answer(failure=_describe(TooLarge(message, field="file")))
+
+
+def _describe(error: LabError) -> Failure:
+    return Failure(error.status, error.message, error.code, error.field)
 
 
 def main() -> None:

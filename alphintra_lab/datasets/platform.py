@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from ..db import Database
 from . import service
-from .prepared import prepare_platform
+from .prepared import BuildPlatform, run_ingest
 from .table import DatasetRow, DatasetVersionRow
 
 _STOCKS = (
@@ -53,7 +53,7 @@ async def ensure_platform_datasets(database: Database, store: Path) -> None:
         missing = await _find_missing(database, store)
         if not missing:
             return
-        prepared = await prepare_platform(store, missing)
+        prepared = (await run_ingest(BuildPlatform(str(store), missing))).prepared
         async with database.session() as session:
             for name, one in zip(missing, prepared, strict=True):
                 description, source = PLATFORM[name]

@@ -6,7 +6,9 @@ import asyncio
 import datetime as dt
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 class Prepared(msgspec.Struct, frozen=True):
     """Bars that are in the store and known to no dataset yet; see `DatasetVersionRow`."""
 
+    version_id: str
     sha256: str
     symbols: list[str]
     files: dict[str, str]
@@ -35,15 +38,34 @@ class Prepared(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A file to be put into the store, or the platform's own datasets by name."""
+class ReadFile(msgspec.Struct, frozen=True, tag=True):
+    """Read a file, check its bars and put them into the store."""
 
     store: str
-    path: str | None = None
-    filename: str = ""
-    symbol: str | None = None
-    day_first: bool | None = None
-    names: list[str] = []
+    path: str
+    filename: str
+    symbol: str | None
+    day_first: bool | None
+
+
+class BuildPlatform(msgspec.Struct, frozen=True, tag=True):
+    """Put the platform's own datasets of these names into the store."""
+
+    store: str
+    names: list[str]
+
+
+class CheckAgain(msgspec.Struct, frozen=True, tag=True):
+    """Check the bars of a version that is in the store, and that they are what was stored."""
+
+    store: str
+    version_id: str
+    files: dict[str, str]
+    instruments: list[Instrument]
+    report: Report
+
+
+Request = ReadFile | BuildPlatform | CheckAgain
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -56,36 +78,51 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What was prepared, or why not."""
+    """What was prepared or found, or why not."""
 
-    prepared: list[Prepared]
+    prepared: list[Prepared] = []
+    report: Report | None = None
     failure: Failure | None = None
+
+
+def rows_file(version_id: str) -> str:
+    """The store's file with each bar's row number in the uploaded file, where they differ."""
+    return f"{version_id}.rows.parquet"
 
 
 async def prepare_file(
     store: Path,
-    path: Path,
+    source: Path | IO[bytes],
     *,
-    filename: str | None = None,
+    filename: str,
     symbol: str | None = None,
     day_first: bool | None = None,
 ) -> Prepared:
-    """Read a CSV or Parquet file, check its bars and put them into the store."""
-    request = Request(str(store), str(path), filename or path.name, symbol, day_first)
-    return (await _run(request))[0]
+    """Read a CSV or Parquet file, by its path or open; check its bars and store them.
+
+    An open file need not have a name any more, so that no crash can leave it behind.
+    """
+    path, *descriptors = _locate(source)
+    request = ReadFile(str(store), path, filename, symbol, day_first)
+    return (await run_ingest(request, descriptors)).prepared[0]
 
 
-async def prepare_platform(store: Path, names: list[str]) -> list[Prepared]:
-    """Put the platform's own datasets of these names into the store."""
-    return await _run(Request(str(store), names=names))
+def _locate(source: Path | IO[bytes]) -> tuple[str] | tuple[str, int]:
+    """A file's path, or that of an open one as the process sees it that inherits it."""
+    if isinstance(source, Path):
+        return (str(source.absolute()),)
+    return f"/proc/self/fd/{source.fileno()}", source.fileno()
 
 
-async def _run(request: Request) -> list[Prepared]:
+async def run_ingest(request: Request, descriptors: Sequence[int] = ()) -> Answer:
+    """Have a process of its own do it; raises the error that it met."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "alphintra_lab.datasets.ingest"),
+        # -P: a module of that name in the current folder, a user's, is not imported instead of ours.
+        *(sys.executable, "-P", "-m", "alphintra_lab.datasets.ingest"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=descriptors,
     )
     try:
         out, complaints = await process.communicate(msgspec.json.encode(request))
@@ -94,18 +131,18 @@ async def _run(request: Request) -> list[Prepared]:
             process.kill()
             await process.wait()
     if process.returncode:
-        log.error(
-            "The ingest failed (%s): %s", process.returncode, complaints.decode(errors="replace")
-        )
+        text = complaints.decode(errors="replace")
+        text = complaints.decode(errors="replace")
+        log.error("The ingest ended with %s: %s", process.returncode, text)
         raise errors.Unavailable(
-            f"Reading {request.filename or 'the data'} failed; the server's log says why. Most "
-            "often the machine has too little memory for it: split it, and try again.",
+            "Reading the data failed; the server's log says why. Most often the machine has too "
+            "little memory for it: split it, and try again.",
             code="ingest_failed",
         )
     answer = msgspec.json.decode(out, type=Answer)
     if answer.failure is not None:
         raise _restore(answer.failure)
-    return answer.prepared
+    return answer
 
 
 def _restore(failure: Failure) -> errors.LabError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -19,6 +19,11 @@ from .bars import RawBars
 from .checks import Tally
 from .columns import Roles, recognise_columns
 from .times import EMPTY, MISSING, NO_ZONE, epoch_to_nanoseconds, parse_times
+
+# The stubs know only some of the argument types that these take.
+pc: Any = pyarrow.compute
+csv_reader: Any = pyarrow.csv
+Column = Any
 
 MAX_SYMBOLS = 5_000
 BLOCK = 4 * 1024 * 1024
@@ -29,7 +34,7 @@ PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 def read_file(
     path: Path, filename: str, symbol: str | None = None, day_first: bool | None = None
 ) -> RawBars:
-    """Read a file of bars. `filename` is its name as the user knows it: symbol and errors use it."""
+    """Read a file of bars. `filename` is its name as the user knows it, for symbol and errors."""
     if path.stat().st_size == 0:
         raise Invalid(f"{filename} is empty. Send a CSV or Parquet file with bars.", field="file")
     with path.open("rb") as file:
@@ -57,7 +62,7 @@ def _first_line(error: Exception) -> str:
 
 def open_csv(path: Path, filename: str, start: bytes) -> tuple[list[str], Iterator[Any], bool]:
     """Column names, batches of text columns, and whether decimals are written with a comma."""
-    packing = next((kind for magic, kind in PACKED.items() if start.startswith(magic)), None)
+    packing: Any = next((kind for magic, kind in PACKED.items() if start.startswith(magic)), None)
     if start.startswith(b"PK"):
         raise Invalid(
             f"{filename} is a ZIP archive or a spreadsheet. Send its CSV, plain or as .gz or .zst.",
@@ -69,9 +74,9 @@ def open_csv(path: Path, filename: str, start: bytes) -> tuple[list[str], Iterat
     except (OSError, EOFError) as error:
         raise Invalid(f"{filename} is damaged: {_first_line(error)}.", field="file") from None
     delimiter, comma = sniff(head, filename)
-    ragged: list[pa.csv.InvalidRow] = []
+    ragged: list[Any] = []
 
-    def refuse(row: pa.csv.InvalidRow) -> str:
+    def refuse(row: Any) -> str:
         ragged.append(row)
         return "error"
 
@@ -79,12 +84,14 @@ def open_csv(path: Path, filename: str, start: bytes) -> tuple[list[str], Iterat
         csv.reader([head.decode("utf-8-sig", "replace").splitlines()[0]], delimiter=delimiter)
     )
     names = [name.strip() for name in names]
-    reader = pa.csv.open_csv(
+    reader = csv_reader.open_csv(
         pa.input_stream(str(path), compression=packing),
         # One thread: only then a bad row knows its number.
-        pa.csv.ReadOptions(block_size=BLOCK, use_threads=False, column_names=names, skip_rows=1),
-        pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=refuse),
-        pa.csv.ConvertOptions(column_types={name: pa.string() for name in names}),
+        csv_reader.ReadOptions(
+            block_size=BLOCK, use_threads=False, column_names=names, skip_rows=1
+        ),
+        csv_reader.ParseOptions(delimiter=delimiter, invalid_row_handler=refuse),
+        csv_reader.ConvertOptions(column_types={name: pa.string() for name in names}),
     )
     return names, _batches(reader, ragged), comma
 
@@ -146,8 +153,8 @@ class _Reader:
     def __init__(self, roles: Roles, comma: bool) -> None:
         self.roles = roles
         self.comma = comma
-        self.times: list[pa.Array] = []
-        self.symbols: list[pa.Array] = []
+        self.times: list[Column] = []
+        self.symbols: list[Column] = []
         self.values: dict[str, list[np.ndarray]] = {name: [] for name in roles.numbers}
         self.further = dict(roles.further)
         self.mistyped: dict[str, list[np.ndarray]] = {name: [] for name in roles.numbers}
@@ -155,7 +162,7 @@ class _Reader:
         self.dropped: list[str] = []
         self.count = 0
 
-    def take(self, batch: pa.RecordBatch) -> None:
+    def take(self, batch: Column) -> None:
         """Add one batch."""
         self.times.append(self._read_time(batch))
         if self.roles.symbol is not None:
@@ -177,7 +184,7 @@ class _Reader:
                 self.values.setdefault(name, []).append(numbers)
         self.count += batch.num_rows
 
-    def _read_time(self, batch: pa.RecordBatch) -> pa.Array:
+    def _read_time(self, batch: Column) -> Column:
         time = batch.column(self.roles.time)
         if self.roles.clock is None:
             return time
@@ -254,8 +261,8 @@ class _Reader:
         names = encoded.dictionary.to_pylist()
         if symbol is not None and [symbol] != names:
             raise Invalid(
-                f"The file names its symbols itself ({', '.join(names[:5])}); leave symbol={symbol!r} "
-                "out.",
+                f"The file names its symbols itself ({', '.join(names[:5])}); leave "
+                f"symbol={symbol!r} out.",
                 field="symbol",
             )
         if len(names) > MAX_SYMBOLS:
@@ -278,14 +285,14 @@ def check_symbol(name: str) -> str:
     """The symbol, or Invalid when it is empty, long, or has blanks or control characters."""
     if not re.fullmatch(r"[^\s\x00-\x1f\x7f|,]{1,40}", name):
         raise Invalid(
-            f"The symbol {name[:60]!r} has blanks, commas or bars in it, or over 40 characters. Use "
-            "one like AAPL or EUR/USD.",
+            f"The symbol {name[:60]!r} has blanks, commas or bars in it, or over 40 characters. "
+            "Use one like AAPL or EUR/USD.",
             field="symbol",
         )
     return name
 
 
-def to_numbers(column: pa.Array, comma: bool) -> tuple[np.ndarray, np.ndarray]:
+def to_numbers(column: Column, comma: bool) -> tuple[np.ndarray, np.ndarray]:
     """Float64, NaN where empty, and the positions of what is not a number."""
     nothing = np.empty(0, dtype=np.int64)
     if pa.types.is_dictionary(column.type):
@@ -307,7 +314,7 @@ def to_numbers(column: pa.Array, comma: bool) -> tuple[np.ndarray, np.ndarray]:
     return numbers.to_numpy(zero_copy_only=False), np.flatnonzero(bad.to_numpy(False))
 
 
-def to_times(column: pa.ChunkedArray, day_first: bool | None) -> tuple[np.ndarray, list[str]]:
+def to_times(column: Column, day_first: bool | None) -> tuple[np.ndarray, list[str]]:
     """Nanoseconds since 1970 UTC (MISSING where empty), and what was assumed."""
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):

@@ -27,7 +27,10 @@ class Instrument(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something wrong in the data: how many rows, and the first 100 by number, from 0 in the file as it came."""
+    """Something wrong in the data: in how many rows, and the first 100 of them.
+
+    Rows are numbered from 0 in the file as it came.
+    """
 
     check: str
     severity: Severity
@@ -107,7 +110,7 @@ class DatasetVersion(msgspec.Struct, frozen=True):
 
 
 class ColumnStatistics(msgspec.Struct, frozen=True):
-    """One column over the whole dataset."""
+    """One column over all bars of a symbol. A time is in milliseconds since 1970 UTC."""
 
     name: str
     kind: str
@@ -118,7 +121,7 @@ class ColumnStatistics(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Bars for a chart, at most the number asked for; several bars are merged into one when there are more.
+    """Bars for a chart, at most the number asked for: where there are more, several become one.
 
     `time` is each bar's open in milliseconds since 1970 UTC. `merged` bars stand in each point.
     """

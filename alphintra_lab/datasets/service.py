@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-import difflib
-import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -16,18 +16,33 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from .. import events
 from ..db import Database, Page, new_id, read_page
 from ..errors import Conflict, Invalid, NotFound
-from .prepared import Prepared, prepare_file
-from .schema import Dataset, DatasetDetail, DatasetUpdate, DatasetVersion
+from .access import bars_paths as bars_paths
+from .access import check_name as check_name
+from .access import choose_symbols as choose_symbols
+from .access import read_time as read_time
+from .access import suggest
+from .describe import make_version_row, to_dataset, to_detail, to_version
+from .prepared import CheckAgain, Prepared, prepare_file, rows_file, run_ingest
+from .schema import (
+    Dataset,
+    DatasetDetail,
+    DatasetUpdate,
+    DatasetVersion,
+    Preview,
+    Report,
+    Series,
+)
+from .store import write_whole
 from .table import DatasetRow, DatasetVersionRow
 
 Origin = Literal["platform", "custom"]
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+UNUSED_SECONDS = 3600
 
 
 async def add_file(
     database: Database,
     store: Path,
-    path: Path,
+    file: Path | IO[bytes],
     *,
     name: str,
     symbol: str | None = None,
@@ -38,11 +53,11 @@ async def add_file(
 ) -> DatasetDetail:
     """Add a CSV or Parquet file under `name`. No session is open while it is read."""
     check_name(name)
-    filename = filename or path.name
+    filename = filename or (file.name if isinstance(file, Path) else name)
     async with database.session(write=False) as session:
         await _refuse_platform_name(session, name)
     prepared = await prepare_file(
-        store, path, filename=filename, symbol=symbol, day_first=day_first
+        store, file, filename=filename, symbol=symbol, day_first=day_first
     )
     async with database.session() as session:
         return await add_prepared(
@@ -63,7 +78,7 @@ async def add_prepared(
     origin: Origin = "custom",
     description: str = "",
 ) -> DatasetDetail:
-    """Give prepared bars a name. A known name: the same content answers that version, other adds one."""
+    """Give prepared bars a name. Under a known one the same content answers that version."""
     check_name(name)
     for _ in range(5):
         try:
@@ -95,47 +110,12 @@ async def _add(
     dataset.archived = False  # a deleted name comes back with its history, trials included
     if known is not None:
         return dataset, known
-    version = _version_row(dataset, prepared, source)
+    version = make_version_row(dataset, prepared, source)
     dataset.version = version.number
     session.add(version)
     await session.flush()
     events.publish(session, "dataset", dataset.id, "added")
     return dataset, version
-
-
-def _version_row(dataset: DatasetRow, prepared: Prepared, source: str) -> DatasetVersionRow:
-    return DatasetVersionRow(
-        id=new_id(),
-        dataset_id=dataset.id,
-        number=dataset.version + 1,
-        sha256=prepared.sha256,
-        source=source,
-        columns=prepared.columns,
-        files=prepared.files,
-        instruments=prepared.instruments,
-        rows=prepared.rows,
-        start=prepared.start,
-        end=prepared.end,
-        frequency=prepared.frequency,
-        calendar=prepared.calendar,
-        periods_per_year=prepared.periods_per_year,
-        bytes=prepared.bytes,
-        report=prepared.report,
-        notes=prepared.notes,
-    )
-
-
-def check_name(name: str) -> None:
-    """Raise Invalid for what is no name of a dataset, and suggest one."""
-    if NAME.fullmatch(name):
-        return
-    plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("._-")[:64]
-    suggestion = f" Try {plain!r}." if plain else ""
-    raise Invalid(
-        f"name={name[:80]!r} is no name for a dataset: 1 to 64 lower-case letters, digits, '.', '_' "
-        f"and '-', beginning with a letter or digit.{suggestion}",
-        field="name",
-    )
 
 
 def _platform_name(name: str) -> Conflict:
@@ -188,20 +168,10 @@ async def get_row(session: AsyncSession, name_or_id: str) -> DatasetRow:
             await session.scalars(select(DatasetRow.name).where(DatasetRow.archived.is_(False)))
         )
         raise NotFound(
-            f"There is no dataset {name_or_id[:80]!r}.{_suggest(name_or_id, names)}",
+            f"There is no dataset {name_or_id[:80]!r}.{suggest(name_or_id, names)}",
             field="dataset",
         )
     return row
-
-
-def _suggest(wrong: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(wrong.lower(), [name.lower() for name in known], n=1)
-    if near:
-        return f" Did you mean {next(name for name in known if name.lower() == near[0])!r}?"
-    if not known:
-        return ""
-    more = ", ..." if len(known) > 8 else ""
-    return f" There are {', '.join(sorted(known)[:8])}{more}."
 
 
 async def get_version_row(
@@ -234,7 +204,7 @@ async def list_versions(
     row = await get_row(session, name_or_id)
     statement = select(DatasetVersionRow).where(DatasetVersionRow.dataset_id == row.id)
     rows, after = await read_page(session, statement, DatasetVersionRow, limit, cursor)
-    return Page([_to_version(version) for version in rows], after)
+    return Page([to_version(version) for version in rows], after)
 
 
 async def update_dataset(
@@ -280,89 +250,114 @@ async def delete_dataset(session: AsyncSession, name_or_id: str) -> None:
     events.publish(session, "dataset", dataset_id, "deleted")
 
 
-def choose_symbols(version: DatasetVersionRow, symbols: Sequence[str] | None) -> list[str]:
-    """The asked symbols, sorted, all where none are named, or Invalid naming the unknown one."""
-    if symbols is None:
-        return sorted(version.files)
-    if not symbols:
-        raise Invalid("symbols is empty; name at least one, or leave it out.", field="symbols")
-    for symbol in symbols:
-        if symbol not in version.files:
-            raise Invalid(
-                f"The dataset has no symbol {symbol[:80]!r}.{_suggest(symbol, list(version.files))}",
-                field="symbols",
-            )
-    return sorted(set(symbols))
+async def validate_dataset(
+    database: Database, store: Path, name_or_id: str, number: int | None = None
+) -> Report:
+    """Check the bars in the store again, and keep the report when it changed."""
+    async with database.session(write=False) as session:
+        row, version = await get_version_row(session, name_or_id, number)
+    request = CheckAgain(str(store), version.id, version.files, version.instruments, version.report)
+    report = (await run_ingest(request)).report
+    assert report is not None
+    if report != version.report:
+        async with database.session() as session:
+            stored = await session.get(DatasetVersionRow, version.id)
+            if stored is not None:  # else it was deleted in the meantime
+                stored.report = report
+                events.publish(session, "dataset", row.id, "checked")
+    return report
 
 
-def bars_paths(
-    version: DatasetVersionRow, store: Path, symbols: Sequence[str] | None = None
-) -> dict[str, Path]:
-    """Symbol -> its Parquet file in the store, sorted by symbol."""
-    return {symbol: store / version.files[symbol] for symbol in choose_symbols(version, symbols)}
+async def read_preview(
+    version: DatasetVersionRow,
+    store: Path,
+    *,
+    symbol: str | None,
+    offset: int,
+    limit: int,
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    points: int,
+) -> Preview:
+    """Rows from `offset`, statistics, and the window's series of a symbol (None: the first)."""
+    name, path = next(iter(_paths(version, store, symbol).items()))
+
+    def read() -> Preview:
+        from .preview import make_preview  # here, in the thread: the import takes a while
+
+        return make_preview(path, name, offset, limit, (start, end), points)
+
+    return await asyncio.to_thread(read)
 
 
-def read_time(text: str | None, field: str) -> dt.datetime | None:
-    """An ISO date or time as aware UTC; without a zone it is UTC; None stays None."""
-    if text is None:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(
-            f"{field}={text[:80]!r} is no time. Write 2017-04-03 or 2017-04-03T22:00:00Z.",
-            field=field,
-        ) from None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=dt.UTC)
-    return moment.astimezone(dt.UTC)
+async def read_series(
+    version: DatasetVersionRow,
+    store: Path,
+    *,
+    symbol: str | None,
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    points: int,
+) -> Series:
+    """A symbol's bars of a window, merged until there are no more than `points`."""
+    name, path = next(iter(_paths(version, store, symbol).items()))
+
+    def read() -> Series:
+        from .preview import make_series
+
+        return make_series(path, name, (start, end), points)
+
+    return await asyncio.to_thread(read)
 
 
-def to_detail(row: DatasetRow, version: DatasetVersionRow) -> DatasetDetail:
-    """Rows as the API gives them, with instruments and report."""
-    return DatasetDetail(to_dataset(row, version), version.instruments, version.report)
+def _paths(version: DatasetVersionRow, store: Path, symbol: str | None) -> dict[str, Path]:
+    return bars_paths(version, store, None if symbol is None else [symbol])
 
 
-def to_dataset(row: DatasetRow, version: DatasetVersionRow) -> Dataset:
-    """Rows as the API gives them."""
-    severities = [finding.severity for finding in version.report.findings]
-    return Dataset(
-        id=row.id,
-        name=row.name,
-        family_id=row.family_id,
-        origin="platform" if row.origin == "platform" else "custom",
-        description=row.description,
-        source=version.source,
-        version=version.number,
-        version_id=version.id,
-        sha256=version.sha256,
-        symbols=sorted(version.files),
-        columns=version.columns,
-        rows=version.rows,
-        start=version.start,
-        end=version.end,
-        frequency=version.frequency,
-        calendar=version.calendar,
-        periods_per_year=version.periods_per_year,
-        bytes=version.bytes,
-        score=version.report.score,
-        errors=severities.count("error"),
-        warnings=severities.count("warning"),
-        notes=version.notes,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+async def export_dataset(database: Database, store: Path, name_or_id: str, out: Path) -> int:
+    """Write the newest version to `out`, whole or not at all; answers how many rows."""
+    kind = out.suffix.removeprefix(".").lower()
+    if kind not in ("csv", "parquet"):
+        raise Invalid(f"{str(out)!r}: name a file that ends in .csv or .parquet.", field="out")
+    async with database.session(write=False) as session:
+        _, version = await get_version_row(session, name_or_id)
+    with write_whole(out, version.bytes) as file:
+        return await write_export(bars_paths(version, store), file, kind)
+
+
+async def write_export(paths: dict[str, Path], file: IO[bytes], kind: str) -> int:
+    """Write bars into an open file, as `csv` or `parquet`; answers how many rows."""
+
+    def write() -> int:
+        from .export import export_bars
+
+        return export_bars(paths, file, kind)
+
+    return await asyncio.to_thread(write)
+
+
+async def remove_unused_files(database: Database, store: Path) -> int:
+    """Remove files that no version names; answers how many.
+
+    Only those untouched for an hour: what an upload elsewhere has just stored has no row yet.
+    """
+    old = time.time() - UNUSED_SECONDS
+    candidates = await asyncio.to_thread(
+        lambda: [
+            path
+            for path in store.iterdir()
+            if path.suffix in (".parquet", ".tmp") and path.stat().st_mtime < old
+        ]
     )
-
-
-def _to_version(version: DatasetVersionRow) -> DatasetVersion:
-    return DatasetVersion(
-        id=version.id,
-        dataset_id=version.dataset_id,
-        number=version.number,
-        sha256=version.sha256,
-        symbols=sorted(version.files),
-        rows=version.rows,
-        start=version.start,
-        end=version.end,
-        created_at=version.created_at,
-    )
+    if not candidates:
+        return 0
+    async with database.session(write=False) as session:
+        versions = (
+            await session.execute(select(DatasetVersionRow.id, DatasetVersionRow.files))
+        ).all()
+    used = {file for _, files in versions for file in files.values()}
+    used |= {rows_file(version_id) for version_id, _ in versions}
+    unused = [path for path in candidates if path.name not in used]
+    for path in unused:
+        path.unlink(missing_ok=True)
+    return len(unused)

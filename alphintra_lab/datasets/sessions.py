@@ -24,16 +24,16 @@ SESSIONS_PER_YEAR = {"XNYS": 252, "FX": 260, "24/7": 365}
 
 # Closed for a funeral, a storm or an attack: known only afterwards. Source: NYSE's list of
 # special closings, from 1985 on.
-SPECIAL_CLOSINGS = (
-    "1985-09-27 1994-04-27 2001-09-11 2001-09-12 2001-09-13 2001-09-14 2004-06-11 2007-01-02 "
-    "2012-10-29 2012-10-30 2018-12-05 2025-01-09"
-).split()
+SPECIAL_CLOSINGS = [
+    *("1985-09-27", "1994-04-27", "2001-09-11", "2001-09-12", "2001-09-13", "2001-09-14"),
+    *("2004-06-11", "2007-01-02", "2012-10-29", "2012-10-30", "2018-12-05", "2025-01-09"),
+]
 
 
 class _NewYork(AbstractHolidayCalendar):
     """The New York Stock Exchange's whole-day holidays, as its rule 7.2 has them."""
 
-    rules = [
+    rules = [  # noqa: RUF012  # pandas' own declaration
         Holiday("New Year", month=1, day=1, observance=sunday_to_monday),
         USMartinLutherKingJr,  # kept since 1998: see below
         USPresidentsDay,
@@ -51,8 +51,9 @@ def new_york_closings(first: int, last: int) -> np.ndarray:
     """Weekdays on which XNYS stays closed, as days since 1970, between two such days."""
     start, end = pd.Timestamp(first * DAY), pd.Timestamp(last * DAY)
     named = _NewYork().holidays(start, end, return_name=True)
-    king = named.str.contains("King") & (named.index.year < 1998)
-    days = named.index[~king].union(pd.DatetimeIndex(SPECIAL_CLOSINGS))
+    dates = pd.DatetimeIndex(named.index)
+    king = named.str.contains("King").to_numpy() & (dates.year < 1998)
+    days = dates[~king].union(pd.DatetimeIndex(SPECIAL_CLOSINGS))
     days = days[(days >= start) & (days <= end)]
     return np.unique(days.as_unit("ns").asi8 // DAY)
 

@@ -1,4 +1,4 @@
-"""The store: bars as immutable Parquet, one file per symbol, named after the hash of what it says."""
+"""The store: bars as immutable Parquet, one file per symbol, named by the hash of its content."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import Unavailable
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 # Small enough that a chart's window reads little, large enough to compress well.
@@ -31,11 +31,17 @@ class DiskFull(Unavailable):
     code = "disk_full"
 
 
+class DamagedStore(Unavailable):
+    """A file of the store is gone or does not hold what its name says."""
+
+    code = "damaged_store"
+
+
 def make_table(time: np.ndarray, values: dict[str, np.ndarray]) -> pa.Table:
     """Bars as an Arrow table: `time` (nanoseconds since 1970, sorted, UTC) and float64 columns."""
     import pyarrow as pa
 
-    arrays = {"time": pa.array(time, pa.timestamp("ns", "UTC"))}
+    arrays: dict[str, Any] = {"time": pa.array(time, pa.timestamp("ns", "UTC"))}
     # from_pandas=False: a NaN stays the value NaN, and does not become a null.
     arrays |= {name: pa.array(column, pa.float64()) for name, column in values.items()}
     return pa.table(arrays)
@@ -51,7 +57,7 @@ def hash_bars(table: pa.Table) -> str:
     digest = hashlib.sha256(b"alphintra-bars/1\n")
     schema = [[field.name, str(field.type)] for field in table.schema]
     digest.update(json.dumps([schema, table.num_rows]).encode() + b"\n")
-    digest.update(table["time"].cast("int64").to_numpy().astype("<i8").tobytes())
+    digest.update(table["time"].to_numpy().astype("datetime64[ns]").astype("<i8").tobytes())
     for name in table.column_names[1:]:
         column = table[name].to_numpy().astype("<f8") + 0.0
         column[np.isnan(column)] = np.nan
@@ -79,26 +85,35 @@ def write_table(store: Path, name: str, table: pa.Table) -> int:
     import pyarrow.parquet as pq
 
     path = store / name
-    with answer_full_disk(store, table.nbytes):
-        store.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            os.utime(path)
-            return path.stat().st_size
-        temporary = store / f".{name}.{secrets.token_hex(4)}.tmp"
-        try:
-            with temporary.open("wb") as file:
-                pq.write_table(table, file, compression="zstd", row_group_size=ROWS_PER_GROUP)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(store)
+    if path.exists():
+        os.utime(path)
+        return path.stat().st_size
+    store.mkdir(parents=True, exist_ok=True)
+    with write_whole(path, table.nbytes) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=ROWS_PER_GROUP)
     return path.stat().st_size
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
+@contextlib.contextmanager
+def write_whole(path: Path, needed: int) -> Iterator[IO[bytes]]:
+    """A file to write into, which becomes `path` at the end; after an error there is none.
+
+    `needed`: about how many bytes, for the error when the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with answer_full_disk(path.parent, needed):
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:  # so that the rename survives a power cut
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -117,7 +132,7 @@ def answer_full_disk(folder: Path, needed: int) -> Iterator[None]:
         place = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(place).free
         raise DiskFull(
-            f"The disk of the datasets is full: up to {format_bytes(needed)} are needed, "
+            f"The disk is full: up to {format_bytes(needed)} are needed, "
             f"{format_bytes(free)} are free. Free some space, or move the lab's home "
             "(ALPHINTRA_HOME) to a larger disk. Nothing was stored."
         ) from None
@@ -133,14 +148,18 @@ def format_bytes(number: int) -> str:
     return f"{size:.1f} GB"
 
 
-def read_frame(
-    path: Path, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None
-) -> pd.DataFrame:
-    """A symbol's bars: index = open time in UTC, float64 columns; `end` is excluded."""
+def open_bars(path: Path, symbol: str) -> pq.ParquetFile:
+    """A symbol's file in the store, or an error that says what became of it."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    filters = [("time", ">=", start)] if start is not None else []
-    if end is not None:
-        filters.append(("time", "<", end))
-    frame = pq.read_table(path, filters=filters or None).to_pandas()
-    return frame.set_index("time")
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        reason = "is gone from the store"
+    except (pa.ArrowInvalid, OSError):
+        reason = "is damaged in the store"
+    raise DamagedStore(
+        f"The file with the bars of {symbol} ({path.name[:12]}...) {reason}. Add the dataset "
+        "again, or bring the file back from a backup."
+    )

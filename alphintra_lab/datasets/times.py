@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from ..errors import Invalid
+
+# The stubs know only some of the argument types that these take.
+pc: Any = pyarrow.compute
+Column = Any
 
 MISSING = np.iinfo(np.int64).min
 """Stands for an empty time, as in numpy's NaT."""
@@ -31,12 +37,10 @@ STYLES = {
     "day_month": r"^(?P<day>\d{1,2})[ -]" + _NAMED + r"[ -](?P<year>\d{4})" + _CLOCK,
     "month_day": "^" + _NAMED + r" (?P<day>\d{1,2}),? (?P<year>\d{4})" + _CLOCK,
 }
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
-def parse_times(
-    texts: pa.ChunkedArray, day_first: bool | None = None
-) -> tuple[np.ndarray, list[str]]:
+def parse_times(texts: Column, day_first: bool | None = None) -> tuple[np.ndarray, list[str]]:
     """Each text as nanoseconds since 1970 UTC (MISSING where empty), and what was assumed.
 
     One style for the whole file. Raises Invalid with value and row for what does not read.
@@ -51,7 +55,8 @@ def parse_times(
     off = pc.and_(filled, pc.invert(pc.match_substring_regex(texts, STYLES[style])))
     if (row := pc.index(off, True).as_py()) >= 0:
         raise unreadable(texts[row].as_py(), row, f"the first one is {texts[first].as_py()!r}")
-    swap, notes = False, []
+    swap = False
+    notes: list[str] = []
     if style == "numbers":
         swap, notes = _choose_order(texts, filled, day_first)
     parts, zoned = [], True
@@ -85,9 +90,7 @@ def unreadable(text: str, row: int, why: str) -> Invalid:
     )
 
 
-def _choose_order(
-    texts: pa.ChunkedArray, filled: pa.ChunkedArray, day_first: bool | None
-) -> tuple[bool, list[str]]:
+def _choose_order(texts: Column, filled: Column, day_first: bool | None) -> tuple[bool, list[str]]:
     """Whether 03/04/2017 is day first, by a number above 12 somewhere in the file."""
     fields = pc.extract_regex(texts, STYLES["numbers"])
     left = pc.struct_field(fields, "first").cast("int64").fill_null(0).to_numpy()
@@ -117,7 +120,7 @@ def _choose_order(
 
 
 def _read_slice(
-    piece: pa.Array, known: np.ndarray, style: str, swap: bool, start: int
+    piece: Column, known: np.ndarray, style: str, swap: bool, start: int
 ) -> tuple[np.ndarray, bool]:
     fields = pc.extract_regex(piece, STYLES[style])
     names = [field.name for field in fields.type]
@@ -145,15 +148,15 @@ def _read_slice(
 _NUMERIC = {"year", "month", "day", "hour", "minute", "second", "first", "second_number"}
 
 
-def _to_numbers(column: pa.Array) -> np.ndarray:
+def _to_numbers(column: Column) -> np.ndarray:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = pc.if_else(pc.equal(column, ""), "0", column).cast("int64")
+        column = pc.if_else(pc.equal(column, ""), "0", column).cast(pa.int64())
     numbers: np.ndarray = column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers
 
 
 def _assemble(
-    numbers: dict[str, np.ndarray], raw: dict[str, pa.Array]
+    numbers: dict[str, np.ndarray], raw: dict[str, Column]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nanoseconds, and whether each date and time exists."""
     year, month, day = (numbers[name] for name in ("year", "month", "day"))
@@ -177,7 +180,7 @@ def _assemble(
     return seconds * 1_000_000_000 + fraction, sound
 
 
-def _read_offsets(zones: pa.Array) -> np.ndarray:
+def _read_offsets(zones: Column) -> np.ndarray:
     """Seconds east of UTC; few different ones, so each is read once."""
     encoded = zones.fill_null("").dictionary_encode()
     offsets = []
@@ -192,7 +195,7 @@ def _read_offsets(zones: pa.Array) -> np.ndarray:
     return chosen
 
 
-def _read_epoch(raw: dict[str, pa.Array], known: np.ndarray) -> np.ndarray:
+def _read_epoch(raw: dict[str, Column], known: np.ndarray) -> np.ndarray:
     part = pc.cast(pc.binary_join_element_wise("0.", raw["part"].fill_null(""), "0", ""), "float64")
     return epoch_to_nanoseconds(_to_numbers(raw["epoch"]), known, part.fill_null(0.0).to_numpy())
 
