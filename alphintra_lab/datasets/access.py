@@ -1,14 +1,17 @@
-"""Names, symbols and times that a caller gives, and the files they stand for."""
+"""Names, symbols and times that a caller gives, and the bars they stand for."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from ..errors import Invalid
+from .schema import Preview, Series
 from .table import DatasetVersionRow
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -74,3 +77,60 @@ def read_time(text: str | None, field: str) -> dt.datetime | None:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=dt.UTC)
     return moment.astimezone(dt.UTC)
+
+
+async def read_preview(
+    version: DatasetVersionRow,
+    store: Path,
+    *,
+    symbol: str | None,
+    offset: int,
+    limit: int,
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    points: int,
+) -> Preview:
+    """Rows from `offset`, statistics, and the window's series of a symbol (None: the first)."""
+    name, path = next(iter(_paths(version, store, symbol).items()))
+
+    def read() -> Preview:
+        from .preview import make_preview  # here, in the thread: the import takes a while
+
+        return make_preview(path, name, offset, limit, (start, end), points)
+
+    return await asyncio.to_thread(read)
+
+
+async def read_series(
+    version: DatasetVersionRow,
+    store: Path,
+    *,
+    symbol: str | None,
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    points: int,
+) -> Series:
+    """A symbol's bars of a window, merged until there are no more than `points`."""
+    name, path = next(iter(_paths(version, store, symbol).items()))
+
+    def read() -> Series:
+        from .preview import make_series
+
+        return make_series(path, name, (start, end), points)
+
+    return await asyncio.to_thread(read)
+
+
+def _paths(version: DatasetVersionRow, store: Path, symbol: str | None) -> dict[str, Path]:
+    return bars_paths(version, store, None if symbol is None else [symbol])
+
+
+async def write_export(paths: dict[str, Path], file: IO[bytes], kind: str) -> int:
+    """Write bars into an open file, as `csv` or `parquet`; answers how many rows."""
+
+    def write() -> int:
+        from .export import export_bars
+
+        return export_bars(paths, file, kind)
+
+    return await asyncio.to_thread(write)

@@ -117,7 +117,7 @@ def _locate(source: Path | IO[bytes]) -> tuple[str] | tuple[str, int]:
 async def run_ingest(request: Request, descriptors: Sequence[int] = ()) -> Answer:
     """Have a process of its own do it; raises the error that it met."""
     process = await asyncio.create_subprocess_exec(
-        # -P: a module of that name in the current folder, a user's, is not imported instead of ours.
+        # -P: nothing is imported from the current folder, which is the user's.
         *(sys.executable, "-P", "-m", "alphintra_lab.datasets.ingest"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

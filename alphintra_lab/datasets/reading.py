@@ -18,7 +18,8 @@ from ..errors import Invalid
 from .bars import RawBars
 from .checks import Tally
 from .columns import Roles, recognise_columns
-from .times import EMPTY, MISSING, NO_ZONE, epoch_to_nanoseconds, parse_times
+from .times import MISSING
+from .values import to_numbers, to_times
 
 # The stubs know only some of the argument types that these take.
 pc: Any = pyarrow.compute
@@ -27,7 +28,6 @@ Column = Any
 
 MAX_SYMBOLS = 5_000
 BLOCK = 4 * 1024 * 1024
-NUMBER = r"^(?:\d+\.?\d*|\.\d+|-\d+\.?\d*|-\.\d+)(?:[eE][+-]?\d+)?$|^-?(?i:inf(?:inity)?)$"
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -49,7 +49,7 @@ def read_file(
     try:
         for batch in batches:
             reader.take(batch)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise Invalid(f"{filename} cannot be read: {_first_line(error)}.", field="file") from None
     except OSError as error:
         raise Invalid(f"{filename} is damaged: {_first_line(error)}.", field="file") from None
@@ -62,43 +62,42 @@ def _first_line(error: Exception) -> str:
 
 def open_csv(path: Path, filename: str, start: bytes) -> tuple[list[str], Iterator[Any], bool]:
     """Column names, batches of text columns, and whether decimals are written with a comma."""
-    packing: Any = next((kind for magic, kind in PACKED.items() if start.startswith(magic)), None)
+    packing = next((kind for magic, kind in PACKED.items() if start.startswith(magic)), None)
     if start.startswith(b"PK"):
         raise Invalid(
             f"{filename} is a ZIP archive or a spreadsheet. Send its CSV, plain or as .gz or .zst.",
             field="file",
         )
     try:
-        with pa.input_stream(str(path), compression=packing) as stream:
-            head = stream.read(BLOCK // 16)
+        stream: Any = pa.input_stream
+        with stream(str(path), compression=packing) as opened:
+            head = opened.read(BLOCK // 16)
     except (OSError, EOFError) as error:
         raise Invalid(f"{filename} is damaged: {_first_line(error)}.", field="file") from None
     delimiter, comma = sniff(head, filename)
+    first = head.decode("utf-8-sig", "replace").splitlines()[0]
+    names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
+    return names, _read_csv(path, packing, names, delimiter), comma
+
+
+def _read_csv(path: Path, packing: str | None, names: list[str], delimiter: str) -> Iterator[Any]:
     ragged: list[Any] = []
 
     def refuse(row: Any) -> str:
         ragged.append(row)
         return "error"
 
-    names = next(
-        csv.reader([head.decode("utf-8-sig", "replace").splitlines()[0]], delimiter=delimiter)
-    )
-    names = [name.strip() for name in names]
-    reader = csv_reader.open_csv(
-        pa.input_stream(str(path), compression=packing),
-        # One thread: only then a bad row knows its number.
-        csv_reader.ReadOptions(
-            block_size=BLOCK, use_threads=False, column_names=names, skip_rows=1
-        ),
-        csv_reader.ParseOptions(delimiter=delimiter, invalid_row_handler=refuse),
-        csv_reader.ConvertOptions(column_types={name: pa.string() for name in names}),
-    )
-    return names, _batches(reader, ragged), comma
-
-
-def _batches(reader: Any, ragged: list[Any]) -> Iterator[Any]:
+    stream: Any = pa.input_stream
     try:
-        yield from reader
+        yield from csv_reader.open_csv(
+            stream(str(path), compression=packing),
+            # One thread: only then a bad row knows its number.
+            csv_reader.ReadOptions(
+                block_size=BLOCK, use_threads=False, column_names=names, skip_rows=1
+            ),
+            csv_reader.ParseOptions(delimiter=delimiter, invalid_row_handler=refuse),
+            csv_reader.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+        )
     except pa.ArrowInvalid:
         if not ragged:
             raise
@@ -123,11 +122,10 @@ def sniff(head: bytes, filename: str) -> tuple[str, bool]:
     if not header.strip():
         raise Invalid(f"{filename} has no header in its first line.", field="file")
     delimiter = max(",;\t|", key=header.count)
-    comma = delimiter != "," and any(
-        re.search(r"(^|[^\d,.])\d+,\d+($|[^\d,.])", line) and not re.search(r"\d\.\d", line)
-        for line in lines[1:20]
-    )
-    return delimiter, comma
+    fields = [field.strip(' "') for line in lines[1:20] for field in line.split(delimiter)]
+    comma = any(re.fullmatch(r"-?\d+,\d+", field) for field in fields)
+    point = any(re.fullmatch(r"-?\d+\.\d+", field) for field in fields)
+    return delimiter, comma and not point and delimiter != ","
 
 
 def open_parquet(path: Path, filename: str) -> tuple[list[str], Iterator[Any]]:
@@ -290,49 +288,3 @@ def check_symbol(name: str) -> str:
             field="symbol",
         )
     return name
-
-
-def to_numbers(column: Column, comma: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Float64, NaN where empty, and the positions of what is not a number."""
-    nothing = np.empty(0, dtype=np.int64)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        if number or pa.types.is_decimal(column.type):
-            cast = column.cast("float64", safe=False)
-            return cast.to_numpy(zero_copy_only=False), nothing
-        return np.full(len(column), np.nan), np.arange(len(column))
-    text = pc.utf8_trim_whitespace(column)
-    if comma:
-        text = pc.replace_substring(text, ",", ".")
-    text = pc.replace_substring_regex(text, r"^\+", "")
-    empty = pc.is_in(pc.utf8_lower(text), value_set=EMPTY)
-    sound = pc.match_substring_regex(text, NUMBER)
-    bad = pc.and_(pc.invert(empty), pc.invert(sound)).fill_null(False)
-    numbers = pc.if_else(sound, text, None).cast("float64")
-    return numbers.to_numpy(zero_copy_only=False), np.flatnonzero(bad.to_numpy(False))
-
-
-def to_times(column: Column, day_first: bool | None) -> tuple[np.ndarray, list[str]]:
-    """Nanoseconds since 1970 UTC (MISSING where empty), and what was assumed."""
-    kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        zone = getattr(kind, "tz", None)
-        try:
-            time = column.cast(pa.timestamp("ns", zone)).cast("int64")
-        except pa.ArrowInvalid:
-            raise Invalid("A time lies before 1678 or after 2262.", field="file") from None
-        return time.fill_null(MISSING).to_numpy(), [] if zone else [NO_ZONE]
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        known = column.is_valid().to_numpy()
-        numbers = column.fill_null(0).to_numpy()
-        if known.any() and np.abs(numbers[known]).min() < 10**8:
-            row = int(np.flatnonzero(known & (np.abs(numbers) < 10**8))[0])
-            raise Invalid(
-                f"time at row {row} is {numbers[row]}: too small for seconds since 1970.",
-                field="file",
-            )
-        time = epoch_to_nanoseconds(numbers.astype(np.int64), known)
-        return time, ["times were read as numbers since 1970 UTC"]
-    return parse_times(column.cast("string"), day_first)

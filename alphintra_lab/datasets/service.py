@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +18,11 @@ from ..errors import Conflict, Invalid, NotFound
 from .access import bars_paths as bars_paths
 from .access import check_name as check_name
 from .access import choose_symbols as choose_symbols
+from .access import read_preview as read_preview
+from .access import read_series as read_series
 from .access import read_time as read_time
 from .access import suggest
+from .access import write_export as write_export
 from .describe import make_version_row, to_dataset, to_detail, to_version
 from .prepared import CheckAgain, Prepared, prepare_file, rows_file, run_ingest
 from .schema import (
@@ -28,9 +30,7 @@ from .schema import (
     DatasetDetail,
     DatasetUpdate,
     DatasetVersion,
-    Preview,
     Report,
-    Series,
 )
 from .store import write_whole
 from .table import DatasetRow, DatasetVersionRow
@@ -268,52 +268,6 @@ async def validate_dataset(
     return report
 
 
-async def read_preview(
-    version: DatasetVersionRow,
-    store: Path,
-    *,
-    symbol: str | None,
-    offset: int,
-    limit: int,
-    start: dt.datetime | None,
-    end: dt.datetime | None,
-    points: int,
-) -> Preview:
-    """Rows from `offset`, statistics, and the window's series of a symbol (None: the first)."""
-    name, path = next(iter(_paths(version, store, symbol).items()))
-
-    def read() -> Preview:
-        from .preview import make_preview  # here, in the thread: the import takes a while
-
-        return make_preview(path, name, offset, limit, (start, end), points)
-
-    return await asyncio.to_thread(read)
-
-
-async def read_series(
-    version: DatasetVersionRow,
-    store: Path,
-    *,
-    symbol: str | None,
-    start: dt.datetime | None,
-    end: dt.datetime | None,
-    points: int,
-) -> Series:
-    """A symbol's bars of a window, merged until there are no more than `points`."""
-    name, path = next(iter(_paths(version, store, symbol).items()))
-
-    def read() -> Series:
-        from .preview import make_series
-
-        return make_series(path, name, (start, end), points)
-
-    return await asyncio.to_thread(read)
-
-
-def _paths(version: DatasetVersionRow, store: Path, symbol: str | None) -> dict[str, Path]:
-    return bars_paths(version, store, None if symbol is None else [symbol])
-
-
 async def export_dataset(database: Database, store: Path, name_or_id: str, out: Path) -> int:
     """Write the newest version to `out`, whole or not at all; answers how many rows."""
     kind = out.suffix.removeprefix(".").lower()
@@ -323,17 +277,6 @@ async def export_dataset(database: Database, store: Path, name_or_id: str, out: 
         _, version = await get_version_row(session, name_or_id)
     with write_whole(out, version.bytes) as file:
         return await write_export(bars_paths(version, store), file, kind)
-
-
-async def write_export(paths: dict[str, Path], file: IO[bytes], kind: str) -> int:
-    """Write bars into an open file, as `csv` or `parquet`; answers how many rows."""
-
-    def write() -> int:
-        from .export import export_bars
-
-        return export_bars(paths, file, kind)
-
-    return await asyncio.to_thread(write)
 
 
 async def remove_unused_files(database: Database, store: Path) -> int:
