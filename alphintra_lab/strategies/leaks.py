@@ -73,6 +73,8 @@ def _judge_window(module: Module, call: ast.Call, func: ast.Attribute) -> Iterat
     else:
         # pandas counts the middle in, so that 20 bars are 10 before, itself, and 9 after.
         ahead = int(bars - 1) // 2
+        if ahead < 1:
+            return
         future = "1 bar" if ahead == 1 else f"{ahead} bars"
         text = f"A centred window of {bars:g} bars reads {future} of the future."
     kept = [module.source.text_of(node) for node in call.args[:2]]

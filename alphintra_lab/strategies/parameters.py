@@ -11,7 +11,7 @@ from .literals import NotLiteral, fold
 from .names import SDK, Link, Module, assigned_names, meaning
 from .schema import Parameter, Problem
 
-RESERVED = frozenset({"universe", "parameters", "values", "signals", "weights"})
+RESERVED = frozenset({"universe", "parameters", "given", "values", "signals", "weights"})
 _ARGUMENTS = ("default", "low", "high", "choices")
 
 
@@ -74,9 +74,13 @@ def _read_declaration(
     nodes = _arguments(module, name, call)
     values = {key: _value(module, name, key, node) for key, node in nodes.items()}
     default, choices = values["default"], values.get("choices")
+    low, high = values.get("low"), values.get("high")
     if choices is not None:
         _check_choices(module, name, nodes, values)
         kind: Literal["int", "float", "bool", "choice"] = "choice"
+    elif low is not None and high is not None and low > high:
+        message = f"{name}: low={low!r} is above high={high!r}. Swap them."
+        raise _bad(module, nodes["low"], "param_bounds", message)
     elif isinstance(default, bool):
         kind = "bool"
     elif isinstance(default, int | float):
@@ -88,7 +92,6 @@ def _read_declaration(
             "Use a number, True or False, or name the choices: choices=[...]."
         )
         raise _bad(module, nodes["default"], "param_default", message)
-    low, high = values.get("low"), values.get("high")
     return Parameter(name, kind, default, low, high, choices, call.lineno), problem
 
 
@@ -139,9 +142,6 @@ def _check_bounds(
     module: Module, name: str, nodes: dict[str, ast.expr], values: dict[str, Any]
 ) -> Problem | None:
     default, low, high = values["default"], values.get("low"), values.get("high")
-    if low is not None and high is not None and low > high:
-        message = f"{name}: low={low!r} is above high={high!r}. Swap them."
-        raise _bad(module, nodes["low"], "param_bounds", message)
     if high is not None and default > high:
         message = (
             f"{name}: the default {default!r} is above high={high!r}. Lower it, or raise high."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -128,8 +129,9 @@ def _check_name(name: str) -> str:
 async def _refuse_taken(session: AsyncSession, workspace: Path, name: str, folder: str) -> None:
     if await _is_free(session, workspace, folder):
         return
+    base = re.sub(r" \d+$", "", name)
     for number in range(2, 1000):
-        other = f"{name} {number}"
+        other = f"{base} {number}"
         if await _is_free(session, workspace, f"{STRATEGIES}/{slug_of(other)}"):
             raise Conflict(
                 f"{folder} is taken. {other!r} is free.", field="name", code="name_taken"

@@ -127,24 +127,21 @@ def find_notebook(folder: Path) -> str | None:
 def on_rollback(session: AsyncSession, undo: Callable[[], None]) -> None:
     """Undo what was done on disk if the transaction fails, so that disk and records agree."""
     sync = session.sync_session
+    over = False
 
-    def ended(rolled_back: bool) -> None:
-        if sync.in_nested_transaction():
-            return  # a savepoint's end decides nothing
-        event.remove(sync, "after_commit", on_commit)
-        event.remove(sync, "after_rollback", on_roll)
-        if not rolled_back:
+    def committed(_: Any) -> None:
+        nonlocal over
+        over = over or not sync.in_nested_transaction()  # a savepoint's end decides nothing
+
+    def rolled_back(_: Any) -> None:
+        nonlocal over
+        if over or sync.in_nested_transaction():
             return
+        over = True
         try:
             undo()
         except (LabError, OSError):  # the error that rolled back is the one to be told
             logging.getLogger(__name__).exception("The files could not be put back")
 
-    def on_commit(_: Any) -> None:
-        ended(False)
-
-    def on_roll(_: Any) -> None:
-        ended(True)
-
-    event.listen(sync, "after_commit", on_commit)
-    event.listen(sync, "after_rollback", on_roll)
+    event.listen(sync, "after_commit", committed)
+    event.listen(sync, "after_rollback", rolled_back)
