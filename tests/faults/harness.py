@@ -187,7 +187,8 @@ class Lab:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        """Leave no process behind, whatever the test did."""
+        """Leave no process behind, whatever the test did; pytest shows the log of a failed one."""
+        print(self.read_log()[-8000:])
         if self.process is not None:
             kill_tree(self.process.pid)
             self.process.wait(10)
