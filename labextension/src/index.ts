@@ -1,2 +1,20 @@
-const plugins: never[] = [];
-export default plugins;
+import { backtestsPlugin } from './backtests/plugin';
+import { datasetsPlugin } from './datasets/plugin';
+import { homePlugin } from './home/plugin';
+import { jobsPlugin } from './jobs/plugin';
+import { labPlugin } from './plugin';
+import { launcherPlugin } from './launcher';
+import { sidebarPlugin } from './sidebar/plugin';
+import { strategiesPlugin } from './strategies/plugin';
+
+/** One small plugin per panel; they share the lab, which the first provides. */
+export default [
+  labPlugin,
+  sidebarPlugin,
+  homePlugin,
+  strategiesPlugin,
+  datasetsPlugin,
+  backtestsPlugin,
+  jobsPlugin,
+  launcherPlugin
+];

@@ -1,0 +1,200 @@
+import type { Backtest, BacktestResults, Check, Settings, Trade } from '../api/schemas';
+import type { StateName } from '../components/icons';
+import { count, number, percent, plain, plural, rate, ratio, UNDEFINED } from '../format';
+
+/** `fast=44 slow=70` */
+export function describeParameters(parameters: Settings['parameters']): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name}=${typeof value === 'number' ? plain(value) : String(value)}`)
+    .join(' ');
+}
+
+/** "commission 0.01 %", "slippage 0.3 bp", or that there are none. */
+export function describeCosts(settings: Settings): string[] {
+  const { commission, slippage_bps: slippage } = settings;
+  if (commission === 0 && slippage === 0) {
+    return ['no costs'];
+  }
+  return [
+    `commission ${rate(commission)}`,
+    ...(slippage > 0 ? [`slippage ${plain(slippage)} bp`] : [])
+  ];
+}
+
+/** A chip, and the check in the right column that it opens. */
+export type CheckLine = {
+  key: string;
+  state: StateName;
+  title: string;
+  /** A word or two in the chip. */
+  brief: string;
+  /** The sentences in the column. */
+  text: string;
+};
+
+const TITLES: Record<string, [passed: string, failed: string, open: string]> = {
+  look_ahead: ['No look-ahead found', 'Look-ahead', 'Look-ahead not assessed'],
+  warm_up: ['Warm-up stable', 'Warm-up', 'Warm-up not assessed'],
+  determinism: ['Deterministic', 'Not deterministic', 'Determinism not assessed'],
+  sanity: ['Books balance', 'Books do not balance', 'Books not assessed'],
+  data: ['Data clean', 'Data errors', 'Data not assessed']
+};
+
+/** The checks as lines: problems first, then what could not be assessed, then what passed. */
+export function describeChecks(results: BacktestResults): CheckLine[] {
+  const lines = Object.entries(results.checks).map(([key, check]) => describeCheck(key, check));
+  const { settings } = results.backtest;
+  lines.push(
+    settings.fill === 'next_open'
+      ? {
+          key: 'fills',
+          state: 'tick',
+          title: 'Fills at next open',
+          brief: '',
+          text: 'Every order filled at the open after the close it was decided on.'
+        }
+      : {
+          key: 'fills',
+          state: 'triangle',
+          title: 'Unsafe fills',
+          brief: 'same close',
+          text: 'Every order filled at the close it was decided on. Nobody can trade at a price that is known only once the bar is over.'
+        }
+  );
+  if (settings.overrides.length > 0) {
+    lines.push({
+      key: 'override',
+      state: 'triangle',
+      title: 'Override',
+      brief: settings.overrides.join(', '),
+      text: `Errors in the data were accepted by name: ${settings.overrides.join(', ')}.`
+    });
+  }
+  const order: StateName[] = ['octagon', 'triangle', 'circle', 'tick'];
+  return lines.sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+}
+
+function describeCheck(key: string, check: Check): CheckLine {
+  const name = key.replace(/_/g, ' ');
+  const [passed, failed, open] = TITLES[key] ?? [name, name, `${name} not assessed`];
+  const text = [...check.findings, check.power].filter(Boolean).join(' ');
+  if (check.passed === null) {
+    return { key, state: 'circle', title: open, brief: '', text };
+  }
+  return check.passed
+    ? { key, state: 'tick', title: passed, brief: '', text }
+    : {
+        key,
+        state: 'octagon',
+        title: failed,
+        brief: plural(check.findings.length, 'finding'),
+        text
+      };
+}
+
+/** One cell of the metric strip. */
+export type Metric = { label: string; value: string; note: string; help: string };
+
+/** The numbers under the verdict, in their order. */
+export function describeMetrics(results: BacktestResults): Metric[] {
+  const { benchmark, currency } = results;
+  const m = results.backtest.metrics ?? {};
+  const ppy = m.periods_per_year;
+  const yearly = ppy ? `Annualised with ${count(ppy)} bars a year.` : '';
+  const days = (Date.parse(results.last_bar) - Date.parse(results.first_bar)) / 86_400_000;
+  const held = benchmark.total_return;
+  return [
+    {
+      label: 'Return',
+      value: percent(m.total_return, 1, true),
+      note: held === undefined || held === null ? '' : `hold ${percent(held, 1, true)}`,
+      help: `Final equity over starting cash, minus one, in ${currency}, net of costs.`
+    },
+    {
+      label: 'CAGR',
+      value: percent(m.cagr, 1, true),
+      note: `${number(days / 365.25, 2)} years`,
+      help: `The return as a constant rate a year. ${yearly}`
+    },
+    {
+      label: 'Sharpe',
+      value: ratio(m.sharpe),
+      note: benchmark.sharpe === undefined ? '' : `hold ${ratio(benchmark.sharpe)}`,
+      help: `Mean over standard deviation (ddof 1) of the bars’ returns, risk-free 0. ${yearly}`
+    },
+    {
+      label: 'Sortino',
+      value: ratio(m.sortino),
+      note: '',
+      help: `Mean return over the root mean square of the losing bars. ${yearly}`
+    },
+    {
+      label: 'Volatility',
+      value: percent(m.volatility),
+      note: 'a year',
+      help: `Standard deviation (ddof 1) of the bars’ returns. ${yearly}`
+    },
+    {
+      label: 'Max drawdown',
+      value: percent(m.max_drawdown),
+      note: m.max_drawdown_bars ? plural(m.max_drawdown_bars, 'bar') : '',
+      help: 'Deepest fall from a peak; the starting cash is the first peak.'
+    },
+    {
+      label: 'Trades',
+      value: count(results.trades_total),
+      note: m.hit_rate === undefined || m.hit_rate === null ? '' : `${percent(m.hit_rate, 0)} won`,
+      help: `${plural(results.trades_closed, 'trade')} closed; those still open are listed too.`
+    },
+    {
+      label: 'Profit factor',
+      value: ratio(m.profit_factor),
+      note: '',
+      help: 'Sum of the wins over the sum of the losses, closed trades, net of costs.'
+    },
+    {
+      label: 'Exposure',
+      value: percent(m.exposure, 0),
+      note: m.turnover ? `turnover ${count(m.turnover)}×` : '',
+      help: 'Share of bars with a position at the close. Turnover: both sides, over mean equity, a year.'
+    },
+    {
+      label: 'Cost share',
+      value: percent(m.cost_share),
+      note: 'of gross',
+      help: 'Costs over net PnL plus costs; undefined when that is not positive.'
+    }
+  ].map(metric => ({
+    ...metric,
+    help: metric.value === UNDEFINED ? `Undefined for this run. ${metric.help}` : metric.help
+  }));
+}
+
+/** "signal, next open" */
+export function describeRule(rule: string, backtest: Backtest): string {
+  const words = rule.replace(/_/g, ' ');
+  const when = backtest.settings.fill === 'next_open' ? 'next open' : 'same close';
+  return words.includes('open') || words.includes('close') || words === ''
+    ? words
+    : `${words}, ${when}`;
+}
+
+/** "▲ long" */
+export const describeSide = (side: Trade['side']): string =>
+  side === 'long' ? '▲ long' : '▼ short';
+
+/** Why a run has no trades, from how often each kind of decision was taken. */
+export function describeNoTrades(results: BacktestResults): string {
+  const counts = Object.entries(results.decision_counts);
+  if (counts.length === 0) {
+    return 'The strategy took no decision at all.';
+  }
+  const said = counts.map(([kind, n]) => `${kind.replace(/_/g, ' ')} on ${plural(n, 'bar')}`);
+  const refused = results.refused.length
+    ? ` ${plural(results.refused.length, 'order')} refused, the first because: ${results.refused[0].reason}`
+    : '';
+  const pending = results.pending.length
+    ? ` ${plural(results.pending.length, 'decision')} on the last bar had no bar left to fill on.`
+    : '';
+  return `The strategy decided: ${said.join(', ')}.${refused}${pending}`;
+}

@@ -1,0 +1,263 @@
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import { messageOf } from '../api/client';
+import type { Backtest, BacktestResults, Trade, TradeFilter } from '../api/schemas';
+import {
+  type Candles,
+  clampWindow,
+  firstWindow,
+  toCandles,
+  type Window,
+  windowAround,
+  zoom
+} from '../charts/data';
+import type { Change, Lab } from '../lab';
+import { TradePages } from './trades';
+
+/** The most bars that one view asks for. */
+const POINTS = 2000;
+
+/** One backtest: its run, then its result, drawn only from what the run stored. */
+export class ResultModel {
+  constructor(
+    readonly lab: Lab,
+    readonly id: string
+  ) {
+    lab.changed.connect(this._hear, this);
+    lab.jobs.stateChanged.connect(this._follow, this);
+    lab.jobEnded.connect(this._follow, this);
+    this._all = this._pages('all', 'number');
+    this.trades = this._all;
+  }
+
+  backtest: Backtest | null = null;
+  results: BacktestResults | null = null;
+  error: string | null = null;
+
+  filter: TradeFilter = 'all';
+  sort = 'number';
+  trades: TradePages;
+  /** The selected row of the table. */
+  selectedIndex: number | null = null;
+  selected: Trade | null = null;
+  /** Whether the reason of the selected trade's fill is open. */
+  explaining = false;
+
+  symbol = '';
+  window: Window | null = null;
+  candles: Candles | null = null;
+  /** The trades that touch the window. */
+  marks: Trade[] = [];
+
+  get stateChanged(): ISignal<this, void> {
+    return this._stateChanged;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  get active(): boolean {
+    const state = this.backtest?.job?.state;
+    return state === 'running' || state === 'waiting';
+  }
+
+  /** The whole test, as the price chart can show it. */
+  get whole(): Window {
+    const { time } = this.results!.curve;
+    return { start: time[0], end: time[time.length - 1] };
+  }
+
+  /** Read the backtest and, once it has run, its result. */
+  async load(): Promise<void> {
+    try {
+      this.backtest = await this.lab.client.getBacktest(this.id);
+      this.error = null;
+      if (this.backtest.job?.state === 'succeeded' && !this.results) {
+        await this._loadResults();
+      }
+    } catch (error) {
+      this.error = messageOf(error);
+    }
+    this._emit();
+  }
+
+  /** Filter or sort the trades; the selection goes. */
+  show(filter: TradeFilter, sort: string): void {
+    this.filter = filter;
+    this.sort = sort;
+    this.trades = filter === 'all' && sort === 'number' ? this._all : this._pages(filter, sort);
+    this.selectedIndex = null;
+    this.selected = null;
+    void this.trades.at(0);
+    this._emit();
+  }
+
+  /** Select a row; the price chart follows. */
+  async select(index: number): Promise<void> {
+    const trade = await this.trades.at(index);
+    if (!trade || this._disposed) {
+      return;
+    }
+    this.selectedIndex = index;
+    this.selected = trade;
+    if (trade.symbol !== this.symbol) {
+      this.symbol = trade.symbol;
+      this.candles = null;
+    }
+    await this.setWindow(windowAround(trade, this.window ?? this.whole, this.whole));
+  }
+
+  /** Select the next (or previous) trade, or the next loss. */
+  async step(by: 1 | -1, lossesOnly = false): Promise<void> {
+    let index = this.selectedIndex === null ? (by > 0 ? 0 : -1) : this.selectedIndex + by;
+    for (;;) {
+      const trade = await this.trades.at(index);
+      if (!trade) {
+        return;
+      }
+      if (!lossesOnly || trade.pnl < 0) {
+        return this.select(index);
+      }
+      index += by;
+    }
+  }
+
+  /** Select the trade whose entry or exit is nearest to a time. */
+  async pick(time: number): Promise<void> {
+    const distance = (trade: Trade): number =>
+      Math.min(
+        Math.abs(Date.parse(trade.entry_time) - time),
+        Math.abs(Date.parse(trade.exit_time) - time)
+      );
+    const reach = this.window ? (this.window.end - this.window.start) / 50 : 0;
+    const near = this.marks
+      .filter(trade => distance(trade) <= reach)
+      .sort((a, b) => distance(a) - distance(b));
+    if (near.length > 0) {
+      if (this.trades !== this._all) {
+        this.show('all', 'number');
+      }
+      await this.select(near[0].number - 1);
+    }
+  }
+
+  explain(open: boolean): void {
+    this.explaining = open && this.selected !== null;
+    this._emit();
+  }
+
+  /** Show a window: its bars and the trades in it are read unless they are here. */
+  async setWindow(window: Window): Promise<void> {
+    this.window = clampWindow(window, this.whole);
+    this._emit();
+    await this._loadWindow();
+  }
+
+  async setSymbol(symbol: string): Promise<void> {
+    this.symbol = symbol;
+    this.candles = null;
+    await this._loadWindow();
+  }
+
+  zoom(factor: number): Promise<void> {
+    return this.window ? this.setWindow(zoom(this.window, factor, this.whole)) : Promise.resolve();
+  }
+
+  resetWindow(): Promise<void> {
+    const { start, end } = this.whole;
+    return this.setWindow(firstWindow(start, end, this.results!.dataset_rows));
+  }
+
+  dispose(): void {
+    this._disposed = true;
+    Signal.clearData(this);
+  }
+
+  private async _loadResults(): Promise<void> {
+    this.results = await this.lab.client.getResults(this.id);
+    this.symbol = this.results.backtest.settings.symbols[0] ?? '';
+    if (this.results.curve.time.length > 0) {
+      await this._all.at(0);
+      await this.resetWindow();
+    }
+  }
+
+  private async _loadWindow(): Promise<void> {
+    const { window, symbol } = this;
+    if (!window || !this.results) {
+      return;
+    }
+    const covered =
+      this.candles !== null &&
+      this._covered !== null &&
+      this._covered.start <= window.start &&
+      this._covered.end >= window.end &&
+      // Bars were merged for a wider window: the narrower one deserves finer bars.
+      (!this._merged || this._covered.end - this._covered.start < 4 * (window.end - window.start));
+    const key = (this._loadKey += 1);
+    try {
+      if (!covered) {
+        // Half a window more at each side, so that a drag shows bars at once.
+        const room = (window.end - window.start) / 2;
+        const around = { start: window.start - room, end: window.end + room };
+        const series = await this.lab.client.getBars(this.id, {
+          symbol,
+          start: new Date(around.start).toISOString(),
+          end: new Date(around.end + 1).toISOString(),
+          points: POINTS
+        });
+        if (key !== this._loadKey || this._disposed) {
+          return;
+        }
+        this.candles = toCandles(series);
+        this._covered = around;
+        this._merged = series.merged > 1;
+      }
+      const marks = await this._all.within(window.start, window.end);
+      if (key === this._loadKey) {
+        this.marks = marks.filter(trade => trade.symbol === symbol).slice(0, 1000);
+      }
+    } catch (error) {
+      this.error = messageOf(error);
+    }
+    this._emit();
+  }
+
+  private _pages(filter: TradeFilter, sort: string): TradePages {
+    const pages = new TradePages((offset, limit) =>
+      this.lab.client.listTrades(this.id, offset, limit, filter, sort)
+    );
+    pages.stateChanged.connect(() => this._emit());
+    return pages;
+  }
+
+  private _hear(_: Lab, change: Change): void {
+    if (change.id === this.id || change.id === this.backtest?.job?.id) {
+      void this.load();
+    }
+  }
+
+  private _follow(): void {
+    const job = this.lab.jobs.items.find(item => item.subject_id === this.id);
+    if (job && this.backtest) {
+      this.backtest = { ...this.backtest, job };
+      this._emit();
+    } else if (this.active || (this.backtest && this.backtest.job === null)) {
+      void this.load();
+    }
+  }
+
+  private _emit(): void {
+    if (!this._disposed) {
+      this._stateChanged.emit();
+    }
+  }
+
+  private _all: TradePages;
+  private _covered: Window | null = null;
+  private _merged = false;
+  private _loadKey = 0;
+  private _disposed = false;
+  private _stateChanged = new Signal<this, void>(this);
+}

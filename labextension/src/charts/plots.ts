@@ -1,0 +1,170 @@
+// What the charts are made of. Only ever loaded with a chart: Bokeh is large, so the
+// pages import it lazily, and only the models that are drawn with.
+import { add_document_standalone } from '@bokeh/bokehjs/build/js/lib/embed/standalone';
+import { Document } from '@bokeh/bokehjs/build/js/lib/document';
+import { Label } from '@bokeh/bokehjs/build/js/lib/models/annotations/label';
+import { Span } from '@bokeh/bokehjs/build/js/lib/models/annotations/span';
+import { DatetimeAxis } from '@bokeh/bokehjs/build/js/lib/models/axes/datetime_axis';
+import { LinearAxis } from '@bokeh/bokehjs/build/js/lib/models/axes/linear_axis';
+import { TickFormatter } from '@bokeh/bokehjs/build/js/lib/models/formatters/tick_formatter';
+import type { Glyph } from '@bokeh/bokehjs/build/js/lib/models/glyphs/glyph';
+import { Grid } from '@bokeh/bokehjs/build/js/lib/models/grids/grid';
+import { Plot } from '@bokeh/bokehjs/build/js/lib/models/plots/plot';
+import type { Range1d } from '@bokeh/bokehjs/build/js/lib/models/ranges/range1d';
+import { GlyphRenderer } from '@bokeh/bokehjs/build/js/lib/models/renderers/glyph_renderer';
+import { ColumnDataSource } from '@bokeh/bokehjs/build/js/lib/models/sources/column_data_source';
+
+import { number, percent } from '../format';
+import type { Colours } from './colours';
+import { timeLabels } from './ticks';
+
+/** The room for the values at the right, equal in all charts so that their frames align. */
+const RIGHT = 64;
+
+class NumberTicks extends TickFormatter {
+  static __name__ = 'AlphintraNumberTicks';
+  decimals = 0;
+  asPercent = false;
+
+  doFormat(ticks: number[]): string[] {
+    const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1;
+    const unit = this.asPercent ? step * 100 : step;
+    const needed = Math.max(0, Math.min(6, Math.ceil(-Math.log10(unit) - 1e-9)));
+    return this.asPercent
+      ? ticks.map(tick => percent(tick, needed))
+      : ticks.map(tick => number(tick, Math.max(this.decimals, needed)));
+  }
+}
+
+class TimeTicks extends TickFormatter {
+  static __name__ = 'AlphintraTimeTicks';
+
+  doFormat(ticks: number[]): string[] {
+    return timeLabels(ticks);
+  }
+}
+
+/** One plot with its frame, axes, crosshair and the value tagged on its axis. */
+export class Pane {
+  constructor(
+    readonly x: Range1d,
+    readonly y: Range1d,
+    options: { height: number; timeAxis: boolean; asPercent?: boolean }
+  ) {
+    this._valueTicks = new NumberTicks();
+    this._valueTicks.asPercent = options.asPercent ?? false;
+    this._axes = [
+      new LinearAxis({ formatter: this._valueTicks }),
+      new DatetimeAxis({ formatter: new TimeTicks(), visible: options.timeAxis })
+    ];
+    this._axes[0].ticker.setv({ desired_num_ticks: options.height > 100 ? 4 : 2 });
+    this._grids = [
+      new Grid({ dimension: 1, axis: this._axes[0] }),
+      new Grid({ dimension: 0, axis: this._axes[1] })
+    ];
+    this.tag = new Label({
+      x: 0,
+      y: 0,
+      text: '',
+      visible: false,
+      text_baseline: 'middle',
+      x_offset: 2,
+      padding: 3,
+      border_radius: 2
+    });
+    this.cursor = new Span({ dimension: 'height', line_dash: [3, 3], visible: false });
+    this.plot = new Plot({
+      x_range: x,
+      y_range: y,
+      height: options.height,
+      sizing_mode: 'stretch_width',
+      toolbar_location: null,
+      background_fill_color: null,
+      border_fill_color: null,
+      outline_line_color: null,
+      min_border_right: RIGHT,
+      min_border_left: 6,
+      min_border_top: 4,
+      min_border_bottom: options.timeAxis ? 22 : 4,
+      right: [this._axes[0]],
+      below: [this._axes[1]],
+      center: [...this._grids, this.cursor, this.tag]
+    });
+  }
+
+  readonly plot: Plot;
+  readonly tag: Label;
+  readonly cursor: Span;
+
+  /** The decimals of the values on the axis, at least. */
+  set decimals(value: number) {
+    this._valueTicks.decimals = value;
+  }
+
+  /** Draw a glyph from a source. */
+  draw(glyph: Glyph, source: ColumnDataSource): void {
+    this.plot.renderers = [
+      ...this.plot.renderers,
+      new GlyphRenderer({ glyph, data_source: source })
+    ];
+  }
+
+  /** Tag the last value on the axis. */
+  tagValue(value: number | null, text: string, fill: string, paper: string): void {
+    if (value === null) {
+      this.tag.visible = false;
+      return;
+    }
+    this.tag.setv({
+      visible: true,
+      x: this.x.end,
+      y: value,
+      text,
+      background_fill_color: fill,
+      text_color: paper
+    });
+  }
+
+  /** Show the crosshair at a time, or take it away. */
+  pointAt(time: number | null): void {
+    const inside = time !== null && time >= this.x.start && time <= this.x.end;
+    this.cursor.setv({ location: inside ? time : null, visible: inside });
+  }
+
+  /** Take the theme's colours. */
+  recolour(colours: Colours): void {
+    for (const axis of this._axes) {
+      axis.setv({
+        axis_line_color: null,
+        major_tick_line_color: null,
+        minor_tick_line_color: null,
+        major_label_text_color: colours.quiet,
+        major_label_text_font: colours.font,
+        major_label_text_font_size: '11px'
+      });
+    }
+    for (const grid of this._grids) {
+      grid.setv({ grid_line_color: colours.grid });
+    }
+    this.cursor.setv({ line_color: colours.quiet, line_width: colours.lineWidth });
+    this.tag.setv({ text_font: colours.font, text_font_size: '11px', text_font_style: 'bold' });
+  }
+
+  private _valueTicks: NumberTicks;
+  private _axes: [LinearAxis, DatetimeAxis];
+  private _grids: Grid[];
+}
+
+/** An empty source with these columns; the charts are long-lived, and only their data change. */
+export function source(...columns: string[]): ColumnDataSource {
+  return new ColumnDataSource({
+    data: Object.fromEntries(columns.map(column => [column, [] as unknown[]]))
+  });
+}
+
+/** Put each plot into its element; gives back how to take them away again. */
+export async function mount(plots: Plot[], hosts: HTMLElement[]): Promise<() => void> {
+  const document = new Document({ roots: plots });
+  await add_document_standalone(document, hosts[0], hosts);
+  return () => document.clear();
+}

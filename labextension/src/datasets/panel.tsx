@@ -1,0 +1,393 @@
+import { ReactWidget } from '@jupyterlab/ui-components';
+import React from 'react';
+
+import type { DatasetDetail, Finding, Report } from '../api/schemas';
+import { useModels } from '../components/hooks';
+import { type StateName, StateIcon } from '../components/icons';
+import { Button, Chip, ConnectionBanner, Link, Loading, Trouble } from '../components/parts';
+import {
+  bytes,
+  count,
+  day,
+  number,
+  plain,
+  plural,
+  ratio,
+  shortHash,
+  time,
+  UNDEFINED
+} from '../format';
+import { DatasetChart } from './chart';
+import { describeCalendar } from './describe';
+import { type DatasetModel, PAGE } from './model';
+
+/** A dataset's tab: the passport first, then the bars, the rows and the columns. */
+export class DatasetPanel extends ReactWidget {
+  constructor(readonly model: DatasetModel) {
+    super();
+    this.addClass('alp-Page');
+    this.addClass('alp-DatasetPage');
+    this.node.tabIndex = -1;
+  }
+
+  dispose(): void {
+    this.model.dispose();
+    super.dispose();
+  }
+
+  protected render(): JSX.Element {
+    return <Page model={this.model} />;
+  }
+}
+
+function Page({ model }: { model: DatasetModel }): JSX.Element {
+  useModels(model);
+  const { detail, error } = model;
+  return (
+    <>
+      <ConnectionBanner lab={model.lab} />
+      {error !== null && (
+        <Trouble title="The dataset could not be read." text={error}>
+          <Button onClick={() => void model.load()}>Try again</Button>
+        </Trouble>
+      )}
+      {detail ? (
+        <Passport model={model} detail={detail} />
+      ) : (
+        error === null && <Loading lines={8} />
+      )}
+    </>
+  );
+}
+
+function Passport({ model, detail }: { model: DatasetModel; detail: DatasetDetail }): JSX.Element {
+  const { dataset, report } = detail;
+  return (
+    <>
+      <header className="alp-Dataset-header">
+        <ScoreRing score={report.score} />
+        <div>
+          <div className="alp-Identity">
+            <h1>{dataset.name}</h1>
+            <span className="alp-Tag">version {dataset.version}</span>
+            <span className="alp-quiet">
+              {[dataset.source, ...dataset.notes].filter(Boolean).join(' · ')} · sha256{' '}
+              <code title={dataset.sha256}>{shortHash(dataset.sha256)}</code>
+            </span>
+          </div>
+          <ReportVerdict report={report} />
+          <ReportChips report={report} />
+        </div>
+      </header>
+      <Facts detail={detail} />
+      <div className="alp-Result-columns">
+        <div className="alp-Result-main">
+          {report.findings.length > 0 && <Findings model={model} findings={report.findings} />}
+          <DatasetChart model={model} />
+          <Rows model={model} />
+        </div>
+        <aside className="alp-Result-side">
+          <Columns model={model} />
+          <Instruments detail={detail} />
+        </aside>
+      </div>
+    </>
+  );
+}
+
+/** The score as a ring: full is 1. */
+function ScoreRing({ score }: { score: number }): JSX.Element {
+  const around = 2 * Math.PI * 34;
+  return (
+    <div className="alp-Ring" role="img" aria-label={`Score ${ratio(score)} of 1`}>
+      <svg viewBox="0 0 80 80" width="80" height="80" aria-hidden="true">
+        <circle cx="40" cy="40" r="34" />
+        <circle
+          className={score < 1 ? 'alp-mod-warn' : 'alp-mod-ok'}
+          cx="40"
+          cy="40"
+          r="34"
+          strokeDasharray={`${around * score} ${around}`}
+          transform="rotate(-90 40 40)"
+        />
+      </svg>
+      <strong>{ratio(score)}</strong>
+      <small>score</small>
+    </div>
+  );
+}
+
+/** What the report amounts to: what blocks, what to know, or that nothing was found. */
+export function ReportVerdict({ report }: { report: Report }): JSX.Element {
+  const of = (severity: Finding['severity']) =>
+    report.findings.filter(finding => finding.severity === severity).length;
+  const [errors, warnings] = [of('error'), of('warning')];
+  const [state, title, text]: [StateName, string, string] =
+    errors > 0
+      ? [
+          'octagon',
+          `${plural(errors, 'error')} ${errors === 1 ? 'blocks' : 'block'} backtests.`,
+          'Correct the file and add it again, which makes a new version and leaves this one as it is. Or override each by name; every report then says so.'
+        ]
+      : warnings > 0
+        ? ['triangle', `Usable, with ${plural(warnings, 'warning')}.`, '']
+        : ['tick', 'Clean.', 'The checks found nothing.'];
+  return (
+    <p className="alp-Verdict">
+      <StateIcon state={state} size={18} />
+      <span>
+        <strong>{title}</strong> {text}
+      </span>
+    </p>
+  );
+}
+
+function ReportChips({ report }: { report: Report }): JSX.Element | null {
+  const kinds: [Finding['severity'], StateName][] = [
+    ['error', 'octagon'],
+    ['warning', 'triangle'],
+    ['note', 'circle']
+  ];
+  const chips = kinds
+    .map(([severity, state]) => {
+      const found = report.findings.filter(finding => finding.severity === severity);
+      const rows = found.reduce((sum, finding) => sum + finding.count, 0);
+      return { severity, state, found: found.length, rows };
+    })
+    .filter(({ found }) => found > 0);
+  return chips.length === 0 ? null : (
+    <div className="alp-Chips">
+      {chips.map(({ severity, state, found, rows }) => (
+        <Chip
+          key={severity}
+          state={state}
+          title={plural(found, severity)}
+          detail={plural(rows, 'row')}
+        />
+      ))}
+    </div>
+  );
+}
+
+function Facts({ detail }: { detail: DatasetDetail }): JSX.Element {
+  const { dataset } = detail;
+  const facts: [string, string, string][] = [
+    ['Rows', count(dataset.rows), ''],
+    ['Symbols', count(dataset.symbols.length), dataset.symbols.slice(0, 4).join(', ')],
+    ['From', day(dataset.start), `${time(dataset.start).slice(-5)} UTC`],
+    ['To', day(dataset.end), `${time(dataset.end).slice(-5)} UTC`],
+    ['Frequency', dataset.frequency, describeCalendar(dataset.calendar)],
+    ['Bars a year', count(dataset.periods_per_year), 'for annual figures'],
+    ['Size', bytes(dataset.bytes), 'Parquet']
+  ];
+  return (
+    <dl className="alp-Metrics alp-mod-left">
+      {facts.map(([label, value, note]) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+          <small>{note}</small>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+const STATES: Record<Finding['severity'], StateName> = {
+  error: 'octagon',
+  warning: 'triangle',
+  note: 'info'
+};
+
+function Findings({ model, findings }: { model: DatasetModel; findings: Finding[] }): JSX.Element {
+  return (
+    <section>
+      <h2 className="alp-Bar">
+        Findings <small>click a row to see it below</small>
+      </h2>
+      <table className="alp-Table alp-FindingTable">
+        <thead>
+          <tr>
+            <th>Check</th>
+            <th>Symbol</th>
+            <th className="alp-number">Count</th>
+            <th>Rows</th>
+            <th>What was found</th>
+          </tr>
+        </thead>
+        <tbody>
+          {findings.map((finding, i) => (
+            <tr key={i} className="alp-mod-clickable" onClick={() => showFinding(model, finding)}>
+              <td>
+                <StateIcon state={STATES[finding.severity]} />{' '}
+                <button type="button" className="alp-Plain">
+                  {sentence(finding.check)}
+                </button>
+              </td>
+              <td>{finding.symbol ?? 'all'}</td>
+              <td className="alp-number">{count(finding.count)}</td>
+              <td>
+                <code>{describeRows(finding)}</code>
+              </td>
+              <td>{finding.message}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function showFinding(model: DatasetModel, finding: Finding): void {
+  if (finding.symbol && finding.symbol !== model.symbol) {
+    void model.setSymbol(finding.symbol);
+  } else if (finding.rows.length > 0) {
+    void model.goTo(Math.floor(finding.rows[0] / PAGE) * PAGE);
+  }
+}
+
+const sentence = (name: string): string =>
+  name.charAt(0).toUpperCase() + name.slice(1).replace(/_/g, ' ');
+
+/** "5,568, 5,569, …" */
+export function describeRows(finding: Finding): string {
+  const { rows } = finding;
+  if (rows.length === 0) {
+    return UNDEFINED;
+  }
+  const shown = rows.slice(0, 2).map(row => count(row));
+  return rows.length > 2 || finding.count > rows.length
+    ? `${shown.join(', ')}, …`
+    : shown.join(', ');
+}
+
+function Rows({ model }: { model: DatasetModel }): JSX.Element {
+  const { preview } = model;
+  if (!preview) {
+    return <Loading lines={6} />;
+  }
+  const { offset, total_rows: total, columns, rows } = preview;
+  return (
+    <section>
+      <h2 className="alp-Bar">
+        Rows{' '}
+        <small>
+          {count(Math.min(offset + 1, total))} – {count(offset + rows.length)} of {count(total)},{' '}
+          {preview.symbol}, times in UTC
+        </small>
+        <span className="alp-Home-more">
+          {offset > 0 && <Link onClick={() => void model.goTo(offset - PAGE)}>Previous</Link>}{' '}
+          {offset + rows.length < total && (
+            <Link onClick={() => void model.goTo(offset + PAGE)}>Next</Link>
+          )}
+        </span>
+      </h2>
+      <div className="alp-Rows-scroll" tabIndex={0}>
+        <table className="alp-Table">
+          <thead>
+            <tr>
+              <th className="alp-number">#</th>
+              {columns.map(column => (
+                <th key={column} className="alp-number">
+                  {column}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row, i) => (
+              <tr key={i}>
+                <td className="alp-number alp-quiet">{count(offset + i)}</td>
+                {row.map((value, j) => (
+                  <td key={j} className="alp-number">
+                    {showCell(value)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+/** A cell: times as times, numbers in full, nothing as a dash. */
+export function showCell(value: string | number | null): string {
+  if (value === null) {
+    return UNDEFINED;
+  }
+  if (typeof value === 'number') {
+    return plain(value);
+  }
+  return /^\d{4}-\d\d-\d\dT/.test(value) ? time(value) : value;
+}
+
+function Columns({ model }: { model: DatasetModel }): JSX.Element {
+  const statistics = model.preview?.statistics ?? [];
+  const value = (x: number | null): string =>
+    x === null ? UNDEFINED : number(x, x < 1000 ? 4 : 0);
+  return (
+    <section>
+      <h2 className="alp-Bar">
+        Columns <small>over the whole dataset</small>
+      </h2>
+      <table className="alp-Table">
+        <thead>
+          <tr>
+            <th>Name</th>
+            <th>Type</th>
+            <th className="alp-number">Empty</th>
+            <th className="alp-number">Min</th>
+            <th className="alp-number">Mean</th>
+            <th className="alp-number">Max</th>
+          </tr>
+        </thead>
+        <tbody>
+          {statistics.map(column => (
+            <tr key={column.name}>
+              <td>
+                <code>{column.name}</code>
+              </td>
+              <td className="alp-quiet">{column.kind}</td>
+              <td className="alp-number">{count(column.empty)}</td>
+              <td className="alp-number">{value(column.minimum)}</td>
+              <td className="alp-number">{value(column.mean)}</td>
+              <td className="alp-number">{value(column.maximum)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Instruments({ detail }: { detail: DatasetDetail }): JSX.Element {
+  return (
+    <section>
+      <h2 className="alp-Bar">Instruments</h2>
+      <table className="alp-Table">
+        <thead>
+          <tr>
+            <th>Symbol</th>
+            <th className="alp-number">Tick</th>
+            <th className="alp-number">Lot</th>
+            <th>Quote</th>
+            <th>Prices</th>
+          </tr>
+        </thead>
+        <tbody>
+          {detail.instruments.map(instrument => (
+            <tr key={instrument.symbol}>
+              <td>{instrument.symbol}</td>
+              <td className="alp-number">{instrument.tick ?? UNDEFINED}</td>
+              <td className="alp-number">{instrument.lot ?? UNDEFINED}</td>
+              <td>{instrument.currency}</td>
+              <td className="alp-quiet">{instrument.adjusted ? 'adjusted' : 'raw'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}

@@ -1,0 +1,94 @@
+import React, { useState } from 'react';
+
+import type { Strategy } from '../api/schemas';
+import { Command } from '../commands';
+import { useModels } from '../components/hooks';
+import { StateIcon, stateName } from '../components/icons';
+import { Link, Loading, Sparkline } from '../components/parts';
+import { ago, ratio, time } from '../format';
+import type { Run } from '../home/panel';
+import type { Lab } from '../lab';
+import { More, Note, Row, type ShowMenu } from './rows';
+
+/** The strategies, filtered by name or data. */
+export function StrategyList(props: { lab: Lab; run: Run; showMenu: ShowMenu }): JSX.Element {
+  const { lab, run } = props;
+  const { strategies } = lab;
+  useModels(strategies);
+  const [filter, setFilter] = useState('');
+  if (strategies.error !== null) {
+    return <Note error>The strategies could not be read: {strategies.error}</Note>;
+  }
+  if (!strategies.ready) {
+    return <Loading />;
+  }
+  if (strategies.items.length === 0) {
+    return (
+      <Note>
+        No strategies yet.
+        <br />
+        <Link onClick={() => run(Command.newStrategy)}>New from a template</Link>, or drop a folder
+        with a <code>strategy.py</code> here.
+      </Note>
+    );
+  }
+  return (
+    <>
+      <input
+        className="alp-Filter"
+        type="search"
+        placeholder="Filter strategies"
+        aria-label="Filter strategies"
+        value={filter}
+        onChange={event => setFilter(event.target.value)}
+      />
+      <ul className="alp-Rows">
+        {strategies.items.filter(matches(filter)).map(strategy => (
+          <StrategyRow key={strategy.id} strategy={strategy} {...props} />
+        ))}
+      </ul>
+      <More next={strategies.next} onMore={() => void strategies.more()} />
+    </>
+  );
+}
+
+const matches =
+  (filter: string) =>
+  (strategy: Strategy): boolean =>
+    `${strategy.name} ${strategy.last_result?.dataset ?? ''}`
+      .toLowerCase()
+      .includes(filter.trim().toLowerCase());
+
+function StrategyRow(props: { strategy: Strategy; run: Run; showMenu: ShowMenu }): JSX.Element {
+  const { strategy, run } = props;
+  const { id, last_result: last } = strategy;
+  const detail = strategy.missing
+    ? 'its folder is gone'
+    : last
+      ? `${last.dataset} · ${ago(last.ended_at)}`
+      : `edited ${ago(strategy.updated_at)}`;
+  return (
+    <Row
+      icon={<StateIcon state={strategy.missing ? 'triangle' : stateName(last?.icon)} />}
+      name={strategy.name}
+      detail={detail}
+      title={last ? `${last.verdict} · ${time(last.ended_at)}` : 'Not run yet'}
+      onOpen={() => run(Command.openStrategy, { id })}
+      onMenu={event =>
+        props.showMenu(event, [
+          [Command.openStrategy, { id }],
+          [Command.runBacktest, { id }],
+          [Command.renameStrategy, { id }],
+          [Command.deleteStrategy, { id }]
+        ])
+      }
+    >
+      {last && <Sparkline values={last.sparkline} />}
+      {last && (
+        <span className={`alp-Row-number${last.icon === 'octagon' ? ' alp-struck' : ''}`}>
+          {ratio(last.sharpe)}
+        </span>
+      )}
+    </Row>
+  );
+}

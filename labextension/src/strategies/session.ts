@@ -1,0 +1,207 @@
+import type { CodeMirrorEditor } from '@jupyterlab/codemirror';
+import type { DocumentWidget } from '@jupyterlab/docregistry';
+import type { FileEditor } from '@jupyterlab/fileeditor';
+import { Debouncer } from '@lumino/polling';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import { messageOf } from '../api/client';
+import type { Problem, Strategy } from '../api/schemas';
+import type { Lab } from '../lab';
+import { diagnosticsExtension, repair, showProblems } from './diagnostics';
+import { FormModel, firstDataset, showValue, withDefault } from './form';
+
+type Editor = DocumentWidget<FileEditor>;
+
+/** A strategy's open editor: its static check, its form and its runs. */
+export class StrategySession {
+  constructor(
+    readonly lab: Lab,
+    readonly widget: Editor,
+    readonly form: FormModel
+  ) {
+    this._check = new Debouncer(() => this._runCheck(), 300);
+    const { context } = widget;
+    void context.ready.then(() => {
+      if (widget.isDisposed) {
+        return;
+      }
+      this._editor.injectExtension(diagnosticsExtension(() => this.problems));
+      context.model.contentChanged.connect(this._onEdit, this);
+      this._onEdit();
+    });
+    lab.strategies.stateChanged.connect(this._emit, this);
+    lab.templates.stateChanged.connect(this._emit, this);
+    lab.datasets.stateChanged.connect(this._emit, this);
+    context.model.stateChanged.connect(this._emit, this);
+    widget.disposed.connect(() => this.dispose());
+  }
+
+  problems: Problem[] = [];
+  /** Why the code could not be checked, or the last run not be started. */
+  error: string | null = null;
+  starting = false;
+
+  get stateChanged(): ISignal<this, void> {
+    return this._stateChanged;
+  }
+
+  get path(): string {
+    return this.widget.context.localPath;
+  }
+
+  get strategy(): Strategy | undefined {
+    return strategyOf(this.lab.strategies.items, this.path);
+  }
+
+  get dirty(): boolean {
+    return this.widget.context.model.dirty;
+  }
+
+  /** The dataset that a run would use: the one picked here, or the one to start with. */
+  get dataset(): string {
+    const { templates, datasets } = this.lab;
+    return this.form.dataset || firstDataset(this.strategy, templates.items, datasets.items);
+  }
+
+  /** Why a run has to wait; null when it need not. */
+  get blocked(): string | null {
+    if (this.starting) {
+      return 'The run is being started.';
+    }
+    const faults = Object.values(this.form.faults);
+    if (faults.length > 0) {
+      return faults[0];
+    }
+    const error = this.problems.find(problem => problem.severity === 'error');
+    return error ? `Line ${error.line}: ${error.message}` : null;
+  }
+
+  /** Save the file and start a backtest of it; gives back the backtest's id. */
+  async start(): Promise<string> {
+    this.starting = true;
+    this.error = null;
+    this._emit();
+    try {
+      await this.widget.context.save();
+      const { strategy } = this;
+      if (!strategy) {
+        throw new Error(`The lab knows no strategy at ${this.path}. Create it with New strategy.`);
+      }
+      this.form.dataset = this.dataset;
+      const { id } = await this.lab.client.createBacktest(this.form.toBacktest(strategy.id));
+      await this.lab.client.runBacktest(id);
+      return id;
+    } catch (error) {
+      this.error = messageOf(error);
+      throw error;
+    } finally {
+      this.starting = false;
+      this._emit();
+    }
+  }
+
+  /** Put the cursor on a line and show it. */
+  goTo(line: number, column = 1): void {
+    const { editor } = this.widget.content;
+    editor.setCursorPosition({ line: line - 1, column: column - 1 }, { scroll: true });
+    editor.revealPosition({ line: line - 1, column: column - 1 });
+    editor.focus();
+  }
+
+  /** Repair a problem where it is marked. */
+  repair(problem: Problem): void {
+    repair(this._editor.editor, problem);
+  }
+
+  /** Write the form's values into the code as its defaults. */
+  saveAsDefault(): void {
+    const view = this._editor.editor;
+    for (const parameter of this.form.changed) {
+      const line = view.state.doc.line(Math.min(parameter.line ?? 1, view.state.doc.lines));
+      const text = toPython(this.form.text(parameter), parameter.kind);
+      const changed = withDefault(line.text, parameter.name, text);
+      if (changed === null) {
+        this.error = `The default of ${parameter.name} is not a plain value; change line ${parameter.line} by hand.`;
+        continue;
+      }
+      view.dispatch({ changes: { from: line.from, to: line.to, insert: changed } });
+    }
+    this._emit();
+  }
+
+  dispose(): void {
+    this._check.dispose();
+    this._stop?.abort();
+    Signal.clearData(this);
+  }
+
+  private get _editor(): CodeMirrorEditor {
+    return this.widget.content.editor as CodeMirrorEditor;
+  }
+
+  private _onEdit(): void {
+    // A check that another one overtook ends with an error that nobody waits for.
+    void this._check.invoke().catch(() => undefined);
+  }
+
+  private async _runCheck(): Promise<void> {
+    this._stop?.abort();
+    const stop = (this._stop = new AbortController());
+    const code = this.widget.context.model.toString();
+    try {
+      const outline = await this.lab.client.checkStrategy(code, stop.signal);
+      if (stop.signal.aborted || this.widget.isDisposed) {
+        return;
+      }
+      this.problems = outline.problems ?? [];
+      this.error = null;
+      showProblems(this._editor.editor, this.problems);
+      // While the code cannot be parsed, the fields of the last good state stay.
+      const unreadable = this.problems.some(problem => problem.code.startsWith('syntax'));
+      if (!unreadable) {
+        this.form.set({ outline });
+      }
+    } catch (error) {
+      if (stop.signal.aborted) {
+        return;
+      }
+      this.error = `The code could not be checked: ${messageOf(error)}`;
+    }
+    this._emit();
+  }
+
+  private _emit(): void {
+    this._stateChanged.emit();
+  }
+
+  private _check: Debouncer;
+  private _stop: AbortController | null = null;
+  private _stateChanged = new Signal<this, void>(this);
+}
+
+/** The strategy whose entry is at a path. */
+export function strategyOf(strategies: Strategy[], path: string): Strategy | undefined {
+  return strategies.find(strategy => entryPath(strategy) === path);
+}
+
+/** The strategy in whose folder a path lies, as its notebooks do. */
+export function strategyAround(strategies: Strategy[], path: string): Strategy | undefined {
+  return strategies.find(strategy => path.startsWith(`${strategy.folder}/`));
+}
+
+/** The path of the file with the class. */
+export function entryPath(strategy: Strategy): string {
+  return `${strategy.folder}/${strategy.entry}`;
+}
+
+/** Whether a path looks like a strategy's, known or not. */
+export function looksLikeStrategy(path: string): boolean {
+  return /(^|\/)strategies\/[^/]+\/strategy\.py$/.test(path);
+}
+
+function toPython(text: string, kind: string): string {
+  if (kind === 'bool') {
+    return text === 'true' || text === 'True' ? 'True' : 'False';
+  }
+  return showValue(text.replace(/,/g, ''));
+}
