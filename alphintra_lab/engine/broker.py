@@ -172,12 +172,13 @@ class Account:
             if closing + opening < quantity * (1 - TOLERANCE):
                 quantity, limit = closing + opening, "margin"
         lot = self._lots[column]
-        if lot is None or quantity == abs(position):
+        if lot is None:
             return quantity, limit
-        if buys:
-            affordable = self.cash / (price * (1 + self._fees))
-            if affordable < quantity:
-                quantity, limit = affordable, "cash"
+        affordable = self.cash / (price * (1 + self._fees))
+        if buys and affordable < quantity * (1 - TOLERANCE):
+            quantity, limit = affordable, "cash"
+        elif quantity == abs(position):
+            return quantity, limit  # what closes a position leaves no rest
         whole = self._whole_lots(column, quantity)
         while buys and whole > 0 and self._cost(whole, price) > self.cash * (1 + TOLERANCE):
             whole = self._whole_lots(column, whole - lot)

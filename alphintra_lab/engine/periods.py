@@ -42,7 +42,7 @@ def recognise_calendar(times: pd.DatetimeIndex) -> str | None:
         return None
     if spacing_seconds(times) > _DAY:
         return "XNYS"
-    weekdays = np.bincount(np.asarray(times.dayofweek), minlength=7) / len(times)
+    weekdays = np.bincount(np.asarray(times.day_of_week), minlength=7) / len(times)
     if weekdays[5] > 0.05:
         return "24/7"
     around_the_clock = len(np.unique(np.asarray(times.hour))) >= 20

@@ -318,6 +318,15 @@ def test_whole_shares_that_cost_just_the_cash_are_bought() -> None:
     assert fills(simulate(bars, signals(entries="x.."), settings))[0][3] == 3
 
 
+def test_a_short_that_cash_cannot_cover_whole_is_covered_in_whole_lots() -> None:
+    # Long 50 A and short 50 B leave 1000 of cash; at 21 it covers 47 of the 50.
+    bars = make_bars({"A": [10.0] * 4, "B": [10, 10, 21, 21]}, {"A": [10.0] * 4, "B": [10.0] * 4})
+    weights = [[0.5, -0.5], [NAN, 0.0], [NAN] * 2, [NAN] * 2]
+    settings = Settings(cash=1000, whole_shares=True)
+    run = simulate(bars, weight_decisions(["A", "B"], weights), settings)
+    assert fills(run)[-1] == (2, "B", "buy", 47, 21, "cut_cash")
+
+
 def test_a_board_lot_stays_when_shares_are_whole_and_a_fraction_becomes_one() -> None:
     settings = Settings(whole_shares=True, lots={"A": 100.0, "B": 0.01})
     assert (settings.lot("A"), settings.lot("B"), settings.lot("C")) == (100, 1, 1)
