@@ -1,4 +1,4 @@
-"""Folders and code from elsewhere: dropped, copied, renamed, named in a command, typed in a cell."""
+"""Folders and code from elsewhere: dropped, copied, renamed, named in a command, or typed."""
 
 from __future__ import annotations
 
