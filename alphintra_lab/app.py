@@ -54,11 +54,10 @@ class AlphintraLab(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Put the handler table under the server's base URL."""
-        assert self.serverapp is not None and self.serverapp.web_app is not None
-        handlers = tornado_handlers(ROUTES, self.serverapp.base_url)
-        self.serverapp.web_app.add_handlers(".*$", handlers)  # type: ignore[arg-type]  # Tornado's stub leaves out tuples
+        self.handlers.extend(tornado_handlers(ROUTES))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        assert serverapp.event_logger is not None
         serverapp.event_logger.register_event_schema(events.SCHEMA)
         await self.open_database()
         self._keep(self._add_datasets())
@@ -98,6 +97,7 @@ class AlphintraLab(ExtensionApp):
             raise
 
     async def _pump_events(self, serverapp: ServerApp) -> None:
+        assert serverapp.event_logger is not None
         async for event in events.listen(self.lab.database):
             change = {
                 "kind": event.kind,

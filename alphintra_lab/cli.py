@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ USAGE, FAILED, CHECK_FAILED = 2, 1, 3
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the answer is the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if not arguments or arguments[0].startswith("-") and arguments[0] not in _OWN_OPTIONS:
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in _OWN_OPTIONS):
         return _guard(lambda: open_in_browser(arguments), as_json=False)
     options = build_parser().parse_args(arguments)
-    return _guard(lambda: asyncio.run(options.run(options)), as_json=getattr(options, "json", False))
+    return _guard(
+        lambda: asyncio.run(options.run(options)), as_json=getattr(options, "json", False)
+    )
 
 
 _OWN_OPTIONS = ("-h", "--help", "--version")
@@ -45,7 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, run: Callable[..., Any], help: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Any, name: str, run: Callable[..., Any], help: str
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -255,8 +259,10 @@ async def backtest(options: argparse.Namespace) -> int:
     """`backtest`: define, run here, print the result."""
     from .backtests import results
     from .backtests import service as backtests
+    from .backtests.mlflow_log import log_pending
     from .backtests.schema import BacktestCreate
     from .config import LabConfig
+    from .experiments.service import TrackingError
     from .strategies import service as strategies
 
     folder, entry = _find_strategy(options.strategy)
@@ -283,8 +289,11 @@ async def backtest(options: argparse.Namespace) -> int:
         await _run_to_end(worker, lab.database, job.id)
         async with lab.database.session(write=False) as session:
             result = await results.read_result(session, lab.jobs, row.id)
-        await worker.executors["mlflow"](lab.database, row.id)
-    _print(result, options.json, lambda: describe_result(result))
+        _print(result, options.json, lambda: describe_result(result))
+        sys.stdout.flush()
+        # The result is out already: MLflow's import and files need not be waited for to see it.
+        with contextlib.suppress(TrackingError):
+            await log_pending(lab.database, lab.jobs, config.mlflow_tracking_uri)
     failed = any(check.passed is False for check in result.checks.values())
     return CHECK_FAILED if failed and options.strict else 0
 

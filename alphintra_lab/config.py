@@ -1,4 +1,4 @@
-"""The lab's configuration: traits with help, whose defaults come from the environment and `.env`."""
+"""The lab's configuration: traits with help; defaults come from the environment and `.env`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def load_environment(folder: Path) -> None:
         with path.open(encoding="utf-8") as file:
             bindings = list(parse_stream(file))
     except UnicodeDecodeError as error:
-        raise Invalid(f"{path} is not a text file in UTF-8: {error}. Mend it or remove it.") from None
+        raise Invalid(
+            f"{path} is not a text file in UTF-8: {error}. Mend it or remove it."
+        ) from None
     for binding in bindings:
         if binding.error or (binding.key and binding.value is None):
             line = binding.original.string.strip().splitlines()[0]
@@ -56,7 +58,9 @@ class LabConfig(Configurable):
     mlflow_tracking_uri = Unicode(
         help="Where runs are logged. MLFLOW_TRACKING_URI. Default: mlflow.db in the home."
     ).tag(config=True)
-    upload_limit = Int(2 * GIB, help="Largest file that may be uploaded, in bytes.").tag(config=True)
+    upload_limit = Int(2 * GIB, help="Largest file that may be uploaded, in bytes.").tag(
+        config=True
+    )
     memory_limit = Int(2 * GIB, help="Memory of a strategy's process, in bytes.").tag(config=True)
     time_limit = Int(300, help="Seconds that a strategy's process may take.").tag(config=True)
     cores = Int(help="Jobs that run at once on this machine. Default: its cores.").tag(config=True)
@@ -88,7 +92,7 @@ class LabConfig(Configurable):
         return Limits(memory_bytes=self.memory_limit, seconds=self.time_limit)
 
     def open_lab(self, workspace: Path) -> Lab:
-        """The lab over this configuration. Makes its folders; the schema is upgraded by the caller."""
+        """The lab over this configuration, with its folders; the caller upgrades the schema."""
         for folder in (self.folder / "store", self.folder / "jobs"):
             folder.mkdir(parents=True, exist_ok=True)
         return Lab(

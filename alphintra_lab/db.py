@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import fcntl
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 import uuid_utils
@@ -78,7 +79,7 @@ class Json(TypeDecorator[Any]):
 class Base(DeclarativeBase):
     """The tables' common columns."""
 
-    type_annotation_map = {dt.datetime: UtcDateTime, str: String}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {dt.datetime: UtcDateTime, str: String}
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     owner_id: Mapped[str] = mapped_column(String(36), default=LOCAL_OWNER)
@@ -200,11 +201,18 @@ async def upgrade(database: Database) -> None:
     url = database.engine.url
     with contextlib.ExitStack() as stack:
         if url.get_backend_name() == "sqlite" and url.database:
-            lock = stack.enter_context(Path(url.database + ".migrate").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock = await asyncio.to_thread(_lock_file, Path(url.database + ".migrate"))
+            stack.callback(lock.close)
         async with database.engine.connect() as connection:
             await connection.run_sync(_migrate, "upgrade", "head")
             await connection.commit()
+
+
+def _lock_file(path: Path) -> IO[str]:
+    """Open the file and wait until this process alone holds its lock; closing lets go of it."""
+    file = path.open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 async def downgrade(database: Database, revision: str) -> None:

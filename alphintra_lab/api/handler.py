@@ -14,8 +14,8 @@ from typing import Any, Literal
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import APIHandler
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 from tornado.web import HTTPError
 
 from ..errors import Invalid, LabError, Malformed, Unavailable
@@ -125,6 +125,16 @@ class LabHandler(APIHandler):
 
 
 Method = Callable[..., Awaitable[Any]]
+Answering = Callable[..., Awaitable[None]]
+"""A method as Tornado calls it: strings in, the answer written."""
+
+
+@typing.overload
+def endpoint(method: Method) -> Answering: ...
+
+
+@typing.overload
+def endpoint(*, status: int = 200, session: bool = True) -> Callable[[Method], Answering]: ...
 
 
 def endpoint(method: Method | None = None, *, status: int = 200, session: bool = True) -> Any:
@@ -171,11 +181,9 @@ def endpoint(method: Method | None = None, *, status: int = 200, session: bool =
         except DBAPIError as error:
             if not error.connection_invalidated and "disk is full" not in str(error):
                 raise
-            self.log.error("The database does not answer", exc_info=True)
+            self.log.exception("The database fails")
             self.answer_error(
-                Unavailable(
-                    f"The database fails: {error.orig}. Nothing was changed."
-                )
+                Unavailable(f"The database fails: {error.orig}. Nothing was changed.")
             )
             return
         if described.answer is None:
@@ -227,8 +235,7 @@ def _field_of(message: str) -> str | None:
     return found.group(1) if found else None
 
 
-def tornado_handlers(routes: list[Route], base_url: str) -> list[tuple[str, type, dict[str, Any]]]:
+def tornado_handlers(routes: list[Route]) -> list[tuple[str, type, dict[str, Any]]]:
     """The table as Tornado wants it: paths without placeholders first, so that they win."""
-    prefix = base_url.rstrip("/")
     ordered = sorted(routes, key=lambda route: route.path.count("{"))
-    return [(prefix + r.pattern, r.handler, {"access": r.access}) for r in ordered]
+    return [(route.pattern, route.handler, {"access": route.access}) for route in ordered]

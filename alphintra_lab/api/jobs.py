@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from ..db import Page
 from ..jobs import service
 from ..jobs.schema import Job, JobLog, State

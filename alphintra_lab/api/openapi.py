@@ -69,7 +69,12 @@ def _operation(
     components: dict[str, Any],
 ) -> dict[str, Any]:
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": msgspec.json.schema(one.path[name])}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": msgspec.json.schema(one.path[name]),
+        }
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
     if one.query is not None:

@@ -121,8 +121,8 @@ class DocumentHandler(LabHandler):
 
     async def get(self) -> None:
         """Serve it; it is made once."""
-        from .routes import ROUTES
         from .openapi import build_document
+        from .routes import ROUTES
 
         document = self.settings.setdefault("alphintra_openapi", build_document(ROUTES))
         server = {"servers": [{"url": self.base_url.rstrip("/") or "/"}]}

@@ -1,4 +1,4 @@
-"""The engine's process: ours, warm, with no user code in it. Requests and answers are JSON lines."""
+"""The engine's process: ours, warm, no user code in it. Requests and answers are JSON lines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EngineProcess:
         return answer
 
     async def start(self) -> None:
-        """Start the process unless it runs. It loads vectorbt by itself, before its first request."""
+        """Start the process unless it runs. It loads vectorbt before it reads a request."""
         if self._process is not None and self._process.returncode is None:
             return
         self._process = await asyncio.create_subprocess_exec(

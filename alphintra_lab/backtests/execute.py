@@ -26,8 +26,6 @@ from .engine_process import EngineProcess
 from .schema import Check, Settings, Verdict
 from .table import BacktestRow
 
-POLL = 0.02
-
 
 def executors(
     database: Database, store: Path, runner: Runner, engine: EngineProcess, limits: Limits
@@ -108,9 +106,7 @@ def _overridden(work: Work) -> list[str]:
     return [f.message for f in errors if f.check in work.settings.overrides]
 
 
-async def run_strategy(
-    context: Context, store: Path, runner: Runner, limits: Limits
-) -> Outcome:
+async def run_strategy(context: Context, store: Path, runner: Runner, limits: Limits) -> Outcome:
     """Run the strategy's code and keep its decisions and its log; no backtest."""
     spec = context.job.spec
     async with context.database.session(write=False) as session:
@@ -135,27 +131,25 @@ async def _decide(context: Context, work: Work, runner: Runner, limits: Limits) 
     await context.report("decisions", 0.1)
     strategy = context.folder / "strategy"
     await asyncio.to_thread(snapshot.write_files, work.code.files, strategy)
-    handle = await runner.start(
-        RunSpec(
-            job_id=context.job.id,
-            folder=context.folder,
-            strategy_folder=strategy,
-            entry=work.code.entry,
-            parameters=work.settings.parameters,
-            dataset=work.dataset,
-            bars={symbol: Path(path) for symbol, path in work.bars.items()},
-            end=work.settings.end,
-            limits=limits,
-        )
+    spec = RunSpec(
+        job_id=context.job.id,
+        folder=context.folder,
+        strategy_folder=strategy,
+        entry=work.code.entry,
+        parameters=work.settings.parameters,
+        dataset=work.dataset,
+        bars={symbol: Path(path) for symbol, path in work.bars.items()},
+        end=work.settings.end,
+        limits=limits,
     )
+    handle = await runner.start(spec)
     try:
-        while (status := await runner.status(handle)).state == "running":
-            await asyncio.sleep(POLL)
+        status = await runner.wait(handle)
     finally:
         await runner.stop(handle)
     if status.error is not None:
         raise JobFailed(status.error)
-    return context.folder / "out" / "decisions.msgpack"
+    return spec.decisions
 
 
 async def _record(session: AsyncSession, backtest_id: str, answer: dict[str, Any]) -> None:

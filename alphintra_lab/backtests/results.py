@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -125,7 +126,7 @@ def thin(frame: pd.DataFrame, points: int) -> Curve:
     if count > points:
         edges = np.linspace(0, count, max(points // 4, 1) + 1).astype(int)
         kept = {0, count - 1}
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in itertools.pairwise(edges):
             if high > low:
                 part = equity[low:high]
                 kept |= {
@@ -201,8 +202,12 @@ async def export_table(
     folder = _folder(jobs, row)
     if format == "parquet":
         return await asyncio.to_thread((folder / f"{table}.parquet").read_bytes)
-    frame = await asyncio.to_thread(read_frame, folder, table)
-    return (await asyncio.to_thread(frame.to_csv, index=False)).encode()
+    return await asyncio.to_thread(_to_csv, folder, table)
+
+
+def _to_csv(folder: Path, table: str) -> bytes:
+    text: str = read_frame(folder, table).to_csv(None, index=False)
+    return text.encode()
 
 
 def _folder(jobs: Path, row: BacktestRow) -> Path:
@@ -231,5 +236,4 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     frame = frame.copy()
     for column in frame.columns[frame.dtypes.map(lambda kind: kind.kind == "M")]:
         frame[column] = frame[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    records: list[dict[str, Any]] = frame.to_dict("records")
-    return records
+    return [{str(name): value for name, value in one.items()} for one in frame.to_dict("records")]

@@ -1,4 +1,4 @@
-"""What the API takes and gives for backtests. `Result` is also what `alphintra-lab backtest --json` prints."""
+"""What the API takes and gives for backtests. `Result` is also what the command line prints."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished run. Metrics are fractions, not percent; drawdowns are negative; an undefined number is null."""
+    """A finished run. Metrics are fractions, drawdowns negative, undefined numbers null."""
 
     id: str
     number: int
@@ -167,7 +167,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 class Curve(msgspec.Struct, frozen=True):
     """Equity, benchmark and drawdown for a chart, thinned to the number of points asked for.
 
-    `time`: bar's open in milliseconds since 1970 UTC. The extremes of each thinned stretch are kept.
+    `time`: bar's open in milliseconds since 1970 UTC. Each thinned stretch keeps its extremes.
     """
 
     time: list[int]

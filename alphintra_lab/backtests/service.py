@@ -29,9 +29,8 @@ from .table import BacktestRow
 async def create_backtest(session: AsyncSession, create: BacktestCreate) -> BacktestRow:
     """Define a backtest: everything is checked and every default filled in, nothing runs."""
     strategy = await strategies.get_row(session, create.strategy_id)
-    dataset, version = await datasets.get_version_row(session, create.dataset)
+    _, version = await datasets.get_version_row(session, create.dataset)
     settings = complete_settings(create, strategy.outline, version)
-    family = strategy.family_id
     for _ in range(5):
         number = (await session.scalar(select(func.max(BacktestRow.number)))) or 0
         row = BacktestRow(
@@ -39,7 +38,7 @@ async def create_backtest(session: AsyncSession, create: BacktestCreate) -> Back
             number=number + 1,
             strategy_id=strategy.id,
             dataset_version_id=version.id,
-            family_id=family,
+            family_id=strategy.family_id,
             settings=settings,
             sparkline=[],
         )
@@ -211,13 +210,11 @@ async def describe(session: AsyncSession, rows: list[BacktestRow]) -> list[Backt
             StrategyVersionRow.id.in_(code_ids)
         )
     )
-    code_of = {version_id: number for version_id, number in numbers}
+    code_of: dict[str, int] = dict(numbers.tuples().all())
     job_rows = await _by_id(session, JobRow, {r.job_id for r in rows if r.job_id})
     described = await jobs.describe_jobs(session, list(job_rows.values()))
     job_of = {job.id: job for job in described}
-    return [
-        _describe(row, strategy_of, version_of, dataset_of, code_of, job_of) for row in rows
-    ]
+    return [_describe(row, strategy_of, version_of, dataset_of, code_of, job_of) for row in rows]
 
 
 async def _by_id(session: AsyncSession, table: Any, ids: set[str]) -> dict[str, Any]:
@@ -285,9 +282,7 @@ async def count_backtests(session: AsyncSession) -> int:
 
 async def count_trials(session: AsyncSession, family_id: str | None = None) -> int:
     """Distinct trials, of one family or of all: reruns of the same thing do not count."""
-    statement = select(
-        func.count(distinct(BacktestRow.family_id + "/" + BacktestRow.trial_sha256))
-    )
+    statement = select(func.count(distinct(BacktestRow.family_id + "/" + BacktestRow.trial_sha256)))
     if family_id is not None:
         statement = statement.where(BacktestRow.family_id == family_id)
     return await session.scalar(statement) or 0
@@ -312,7 +307,7 @@ async def strategy_results(
         .where(StrategyRow.id.in_(strategy_ids))
         .group_by(StrategyRow.id)
     )
-    trials = {strategy_id: count for strategy_id, count in counts}
+    trials: dict[str, int] = dict(counts.tuples().all())
     return {one: (trials.get(one, 0), last.get(one)) for one in strategy_ids}
 
 

@@ -18,7 +18,7 @@ class TrackingError(Exception):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A finished run of ours, as MLflow is to know it. `key` is our id: the run exists once per key."""
+    """A finished run of ours, as MLflow is to know it. `key` is our id: one run for each key."""
 
     key: str
     experiment: str
@@ -31,7 +31,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def write_run(tracking_uri: str, run: Run) -> str:
-    """Write the run unless MLflow has it, and answer MLflow's id for it. Blocks; needs no server."""
+    """Write the run unless MLflow has it, and answer MLflow's id for it. It blocks."""
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow asks for git; ours may be absent
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag

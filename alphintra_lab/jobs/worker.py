@@ -79,7 +79,7 @@ Executor = Callable[[Context], Awaitable[Outcome]]
 def host_name() -> str:
     """This machine, boot and PID namespace: only there does a process number mean anything."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
-    return f"{socket.gethostname()}/{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+    return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
 
 
 def worker_name() -> str:

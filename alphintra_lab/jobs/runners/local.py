@@ -154,17 +154,17 @@ class _Run:
                 f"Stopped at the time limit, {limits.seconds:g} s. "
                 "Look for a loop without an end, or use fewer bars.",
             )
+        if not self.sandbox.was_launched():
+            said = self.spec.log.read_text(errors="replace").strip()[:500]
+            return JobError("sandbox_failed", bubblewrap.explain_failure(said))
+        if code == 0 and self.spec.decisions.stat().st_size:
+            return None
         if self.sandbox.ran_out_of_memory():
             return JobError(
                 "memory_limit",
                 f"The strategy used all the memory that it may, {_size(limits)}, and was stopped. "
                 "Work on fewer columns, or in smaller pieces.",
             )
-        if not self.sandbox.was_launched():
-            said = self.spec.log.read_text(errors="replace").strip()[:500]
-            return JobError("sandbox_failed", bubblewrap.explain_failure(said))
-        if code == 0 and self.spec.decisions.stat().st_size:
-            return None
         reported = _read_error(self.spec.folder / "out" / "error.json")
         if code == 1 and reported is not None:
             if reported.code == "memory_limit":

@@ -1,0 +1,170 @@
+"""`python -m alphintra_lab.backtests.engine_main`: what engine_process.py starts.
+
+It reads a request a line, and answers a line: files are read and written here, so that `engine/`
+stays pure. It loads vectorbt first, and ends when its input does.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from ..engine.decisions import BadDecisions
+from ..engine.evaluate import Evaluation, evaluate, warm_up
+from ..engine.settings import Settings
+from ..engine.simulate import Refusal
+from ..jobs.schema import JobError
+from ..processes import die_with_parent
+from ..sdk.bars import assemble, cut, read_bars
+
+LARGEST_DECISIONS = 512 * 1024 * 1024
+SPARKLINE = 40
+VERSIONS = ("alphintra-lab", "vectorbt", "vectorbt-rust", "numpy", "pandas", "numba", "ta-lib")
+
+
+def main() -> None:
+    """Serve requests until standard input ends."""
+    die_with_parent()
+    # What a library prints must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    warm_up()
+    for line in sys.stdin:
+        answers.write(json.dumps(answer(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Run one request; an error that the user can mend becomes a `JobError`."""
+    try:
+        return run(request)
+    except BadDecisions as error:
+        return {"error": msgspec.to_builtins(JobError("bad_decisions", error.message))}
+    except (OSError, MemoryError, ValueError) as error:
+        return {"error": msgspec.to_builtins(_explain(error))}
+
+
+def _explain(error: OSError | MemoryError | ValueError) -> JobError:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return JobError(
+            "disk_full",
+            "The disk is full: the result could not be written. Free some space and run it "
+            "again; nothing else was lost.",
+        )
+    if isinstance(error, MemoryError):
+        return JobError("memory_limit", "The simulation needs more memory than this machine has.")
+    return JobError("engine_error", f"The engine cannot run this: {error}")
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate decisions over bars; tables go to the job's folder, the summary is the answer."""
+    folder, wanted, data = Path(request["folder"]), request["settings"], request["data"]
+    path = Path(request["decisions"])
+    if path.stat().st_size > LARGEST_DECISIONS:
+        raise BadDecisions(
+            f"The decisions are {path.stat().st_size:,} bytes; {LARGEST_DECISIONS:,} are allowed."
+        )
+    frames = {s: cut(read_bars(p), end=wanted["end"]) for s, p in request["bars"].items()}
+    bars = assemble(dict(sorted(frames.items())))
+    settings = engine_settings(wanted, data)
+    result = evaluate(bars, path.read_bytes(), settings, overrides=data["errors_overridden"])
+    write_tables(result, folder)
+    return summarise(result, settings)
+
+
+def engine_settings(wanted: dict[str, Any], data: dict[str, Any]) -> Settings:
+    """The run's settings and what the instruments say, as the engine takes them."""
+    instruments = [i for i in data["instruments"] if i["symbol"] in wanted["symbols"]]
+    start = pd.Timestamp(wanted["start"]).to_pydatetime() if wanted["start"] else None
+    return Settings(
+        cash=wanted["cash"],
+        commission=wanted["commission"],
+        slippage_bps=wanted["slippage_bps"],
+        fill=wanted["fill"],
+        whole_shares=wanted["whole_shares"],
+        lots={i["symbol"]: i["lot"] for i in instruments},
+        ticks={i["symbol"]: i["tick"] for i in instruments},
+        adjusted=any(i["adjusted"] for i in instruments),
+        start=start,
+        periods_per_year=data["periods_per_year"],
+        currency=instruments[0]["currency"],
+    )
+
+
+def write_tables(result: Evaluation, folder: Path) -> None:
+    """Orders, trades, equity (with benchmark and drawdown) and the ledger."""
+    run = result.simulation
+    equity = pd.DataFrame({"time": run.equity.index, "equity": run.equity.to_numpy()})
+    start = float(result.evidence.settings.cash)
+    peak = np.maximum(np.maximum.accumulate(equity["equity"].to_numpy()), start)
+    equity["drawdown"] = equity["equity"].to_numpy() / peak - 1
+    equity["benchmark"] = result.benchmark.equity.reindex(run.equity.index).to_numpy()
+    write(equity, folder / "equity.parquet")
+    write(run.orders, folder / "orders.parquet")
+    write(run.trades, folder / "trades.parquet")
+    part = folder / "ledger.part"
+    part.write_text(run.ledger)
+    part.replace(folder / "ledger.txt")
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Whole or not at all: whoever reads meanwhile finds the old file or the new one."""
+    part = path.with_suffix(".part")
+    frame.to_parquet(part, index=False, compression="zstd")
+    part.replace(path)
+
+
+def summarise(result: Evaluation, settings: Settings) -> dict[str, Any]:
+    """What the database keeps of a run."""
+    run = result.simulation
+    values = run.equity.to_numpy()
+    chosen = np.unique(np.linspace(0, len(values) - 1, SPARKLINE).astype(int))
+    trades = len(run.trades)
+    return {
+        "metrics": result.metrics,
+        "checks": msgspec.to_builtins(result.checks),
+        "verdict": msgspec.to_builtins(result.verdict),
+        "sparkline": [float(value) for value in values[chosen]],
+        "ledger_sha256": run.ledger_sha256,
+        "decisions_sha256": run.decisions_sha256,
+        "versions": {name: version(name) for name in VERSIONS} | {"python": sys.version.split()[0]},
+        "summary": {
+            "final_equity": float(values[-1]),
+            "currency": settings.currency,
+            "benchmark": result.benchmark_metrics,
+            "benchmark_label": result.benchmark_label,
+            "trades": trades,
+            "closed_trades": int((run.trades["status"] == "closed").sum()) if trades else 0,
+            "refused": [_refusal(one) for one in run.refused],
+            "pending": [_refusal(one) for one in run.pending],
+            "decision_counts": run.decision_counts,
+            "stale": {symbol: _iso(time) for symbol, time in run.stale.items()},
+        },
+    }
+
+
+def _refusal(one: Refusal) -> dict[str, Any]:
+    return {
+        "time": _iso(one.time),
+        "symbol": one.symbol,
+        "side": one.side,
+        "quantity": one.quantity,
+        "reason": one.reason,
+    }
+
+
+def _iso(time: pd.Timestamp) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+if __name__ == "__main__":
+    main()
