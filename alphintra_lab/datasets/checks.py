@@ -5,7 +5,7 @@ Rows are numbered from 0 in the file as it came. Every check is vectorised over 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -68,13 +68,16 @@ class Tally:
     """What the checks found so far: check -> symbol -> row numbers, with remarks on a check."""
 
     rows: dict[str, dict[str, np.ndarray]] = field(default_factory=lambda: defaultdict(dict))
+    unnamed: Counter[str] = field(default_factory=Counter)
+    """Bars concerned beyond the rows named: missing in a gap, or further ones of a stale run."""
     remarks: dict[str, str] = field(default_factory=dict)
 
-    def add(self, check: str, symbol: str, rows: np.ndarray) -> None:
-        """Note that `check` fails in these rows of the file."""
+    def add(self, check: str, symbol: str, rows: np.ndarray, unnamed: int = 0) -> None:
+        """Note that `check` fails in these rows of the file, and in so many unnamed bars."""
         if rows.size:
             known = self.rows[check].get(symbol)
             self.rows[check][symbol] = rows if known is None else np.union1d(known, rows)
+            self.unnamed[check] += unnamed
 
 
 def make_report(tally: Tally, total_rows: int, further: Sequence[Finding] = ()) -> Report:
@@ -108,7 +111,7 @@ def _make_finding(check: str, tally: Tally) -> Finding:
     return Finding(
         check=check,
         severity=severity,
-        count=int(rows.size),
+        count=int(rows.size) + tally.unnamed[check],
         rows=rows[:NAMED_ROWS].tolist(),
         message=message,
         symbol=symbols[0] if len(symbols) == 1 else None,
@@ -144,12 +147,15 @@ def check_bars(
     tally.add("outside_high_low", symbol, rows[sound & ~crossed & outside])
 
     _check_volume(tally, symbol, values["volume"], np.setdiff1d(rows, mistyped), rows)
-    tally.add("gap", symbol, rows[count_missing(time, spacing, calendar) > 0])
+    missing = count_missing(time, spacing, calendar)
+    gaps = missing > 0
+    tally.add("gap", symbol, rows[gaps], int((missing[gaps] - 1).sum()))
 
     usable = sound & positive
     slipped = find_decimal_jumps(prices[:, usable])
     tally.add("decimal_jump", symbol, rows[usable][slipped])
-    tally.add("stale_run", symbol, rows[find_stale_runs(prices, values["volume"])])
+    first, length = find_stale_runs(prices, values["volume"])
+    tally.add("stale_run", symbol, rows[first], int((length - 1).sum()))
     calm = usable.copy()
     calm[np.flatnonzero(usable)[slipped]] = False
     splits = find_splits(open_[calm], close[calm])
@@ -193,15 +199,17 @@ def find_decimal_jumps(prices: np.ndarray) -> np.ndarray:
     return np.union1d(slipped, lasting)
 
 
-def find_stale_runs(prices: np.ndarray, volume: np.ndarray) -> np.ndarray:
-    """The first bar of each run of five or more with equal open, high, low, close and volume."""
+def find_stale_runs(prices: np.ndarray, volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First bar and length of each run of five or more with the same prices and volume."""
     columns = np.vstack([prices, volume])
     left, right = columns[:, :-1], columns[:, 1:]
     same = ((left == right) | (np.isnan(left) & np.isnan(right))).all(axis=0)
     same &= np.isfinite(prices[:, 1:]).all(axis=0)
     edges = np.diff(np.r_[0, same.astype(np.int8), 0])
-    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return first[last - first + 1 >= STALE_BARS]
+    first = np.flatnonzero(edges == 1)
+    length = np.flatnonzero(edges == -1) - first + 1
+    long = length >= STALE_BARS
+    return first[long], length[long]
 
 
 def find_splits(open_: np.ndarray, close: np.ndarray) -> np.ndarray:

@@ -23,18 +23,20 @@ def export_bars(paths: dict[str, Path], file: IO[bytes], kind: str) -> int:
     names = [name for name in open_bars(paths[first], first).schema_arrow.names if name != "time"]
     kinds: dict[str, pa.DataType] = {"time": pa.timestamp("ns", "UTC"), "symbol": pa.string()}
     schema = pa.schema(kinds | dict.fromkeys(names, pa.float64()))
-    whole = kind == "csv" and all(_is_whole(path, symbol) for symbol, path in paths.items())
+    csv = kind == "csv"
+    whole = csv and all(_is_whole(path, symbol) for symbol, path in paths.items())
     if whole:
         schema = schema.set(0, pa.field("time", pa.timestamp("s", "UTC")))
-    opened: Any = pa.csv.CSVWriter if kind == "csv" else pq.ParquetWriter
+    opened: Any = pa.csv.CSVWriter if csv else pq.ParquetWriter
     count = 0
-    with opened(file, schema) as writer:
+    options = {"write_options": pa.csv.WriteOptions(quoting_style="needed")} if csv else {}
+    with opened(file, schema, **options) as writer:
         for symbol, path in paths.items():
             for batch in open_bars(path, symbol).iter_batches():
                 columns = [batch["time"], pa.array([symbol] * batch.num_rows)]
                 columns += [batch[name] for name in names]
                 table = pa.table(columns, names=schema.names).cast(schema)
-                writer.write_table(_blank_missing(table) if kind == "csv" else table)
+                writer.write_table(_blank_missing(table) if csv else table)
                 count += batch.num_rows
     return count
 

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import uuid_utils
 
-from ..db import new_id
 from ..errors import Invalid, LabError, TooLarge
 from ..processes import die_with_parent
 from . import sessions
@@ -67,7 +67,7 @@ def prepare_bars(
     calendar = calendars.pop() if len(calendars) == 1 else None
     spacing = sessions.find_spacing(largest.time)
     numbers = np.concatenate([part.rows for part in parts])
-    version_id = new_id()
+    version_id = str(uuid_utils.uuid7())  # as db.new_id, without a database to import
     if not np.array_equal(numbers, np.arange(numbers.size)):
         write_table(store, rows_file(version_id), pa.table({"row": pa.array(numbers)}))
     return Prepared(

@@ -27,9 +27,10 @@ class Instrument(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something wrong in the data: in how many rows, and the first 100 of them.
+    """Something wrong in the data: how many bars it concerns, and the first 100 rows.
 
-    Rows are numbered from 0 in the file as it came.
+    Rows are numbered from 0 in the file as it came: the repeat, the step back, the first after a
+    gap or split, a stale run's first. A gap counts the bars missing, a stale run all of its bars.
     """
 
     check: str
