@@ -12,7 +12,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from .result import BacktestResult
 
-WIDTH, HEIGHT, MARGIN, POINTS = 460, 120, 52, 200
+WIDTH, HEIGHT, MARGIN, POINTS = 638, 140, 60, 200
 
 # The theme's own colours, with those of the light theme where there is no JupyterLab.
 _TEXT = "var(--jp-ui-font-color1, #212121)"
@@ -46,7 +46,8 @@ def draw_card(result: BacktestResult) -> str:
         f"{_draw_numbers(result)}{_draw_equity(result.equity)}"
         f'<div style="display:flex;justify-content:space-between;padding:6px 12px;'
         f'border-top:1px solid {_LINE};color:{_QUIET};font-size:12px">'
-        f'<a href="?backtest={escape(result.id)}" data-backtest="{escape(result.id)}">'
+        f'<a href="?backtest={escape(result.id)}" data-backtest="{escape(result.id)}"'
+        f' style="color:var(--jp-content-link-color, #1976d2)">'
         f"Open result</a>"
         f'<span title="{escape(ledger)}">run {result.number} · '
         f"ledger {escape(ledger[:4])}…{escape(ledger[-4:])}</span></div></div>"

@@ -83,7 +83,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_extremes() -> None:
     assert line is not None
     heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
     assert len(heights) <= 402
-    assert (min(heights), max(heights)) == (8.0, 98.0)
+    assert (min(heights), max(heights)) == (8.0, 118.0)
 
 
 def test_an_undefined_number_is_a_dash() -> None:
