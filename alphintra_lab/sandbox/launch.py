@@ -34,7 +34,9 @@ def set_limit(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
-    resource.setrlimit(kind, (value, value))
+    # A second between SIGXCPU, which says why, and SIGKILL, which does not.
+    last = value + 1 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else value
+    resource.setrlimit(kind, (value, last))
 
 
 def become(user: int, group: int) -> None:

@@ -37,7 +37,8 @@ class BubblewrapProvisioner(LocalProvisioner):
     home: ClassVar[Path | None] = None
     """The lab's home: never seen by a kernel; grants are made in it."""
     open_line: ClassVar[OpenLine | None] = None
-    """Called with (kernel id, folder for `sock`, grants, working folder) before the start."""
+    """Called before the start with kernel id, folder, grants and working folder; listens on `sock`
+    in the folder (mode 0666: the folder is out of everybody else's reach)."""
     limits: ClassVar[Limits] = KERNEL
 
     runtime: Runtime | None = None

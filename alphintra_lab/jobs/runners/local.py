@@ -11,8 +11,9 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -113,7 +114,7 @@ class _Run:
             if spec.limits.seconds is not None:
                 left = self.started + spec.limits.seconds - time.monotonic()
                 timer = asyncio.get_running_loop().call_later(left, self.end, "time_limit")
-            with spec.log.open("wb") as log:
+            with spec.log.open("wb", buffering=0) as log:  # read while it grows
                 await self._copy_log(log)
             code = await sandbox.process.wait()
             return await asyncio.to_thread(self._conclude, code)
@@ -125,7 +126,7 @@ class _Run:
                 await sandbox.process.wait()
             await sandbox.close()
 
-    async def _copy_log(self, log: BinaryIO) -> None:
+    async def _copy_log(self, log: FileIO) -> None:
         """Keep the first part of what it prints, and read on, so that it does not block."""
         assert self.sandbox is not None and self.sandbox.process.stdout is not None
         left = self.spec.limits.log_bytes
@@ -231,7 +232,7 @@ def _read_error(path: Path) -> JobError | None:
         return None
     try:
         error = msgspec.json.decode(data, type=JobError)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return msgspec.structs.replace(
         error,
