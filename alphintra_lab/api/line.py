@@ -23,6 +23,8 @@ from ..backtests.schema import BacktestCreate, Fill, Result
 from ..datasets import service as datasets
 from ..errors import Invalid, LabError, TooLarge
 from ..jobs import service as jobs
+from ..sandbox.access import allow_reading
+from ..sandbox.bubblewrap import choose_user
 from ..strategies import service as strategies
 from .handler import ErrorAnswer
 from .lab import Lab
@@ -146,6 +148,8 @@ class BarsHandler(LineHandler):
                 part = target.with_suffix(".part")
                 part.write_bytes(path.read_bytes())
                 part.replace(target)
+            # As root the store's files are root's; all sandboxes have one group.
+            allow_reading(choose_user("grants"), target)
         return f"/grants/{target.name}"
 
 
