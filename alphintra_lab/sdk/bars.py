@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
 import pandas as pd
@@ -76,7 +77,7 @@ def cut(frame: pd.DataFrame, start: str | None = None, end: str | None = None) -
     return frame
 
 
-def to_utc(time: str | pd.Timestamp) -> pd.Timestamp:
+def to_utc(time: str | dt.date) -> pd.Timestamp:
     """A time in UTC; without a zone it is read as UTC."""
     stamp = pd.Timestamp(time)
     return stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")

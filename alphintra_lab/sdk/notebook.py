@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -16,12 +17,15 @@ from .result import BacktestResult
 from .source import ENTRY, find_file, read_cell, read_folder
 from .strategy import Strategy, StrategyError, suggest
 
+Time: TypeAlias = str | dt.date | None
+"""A date or time, as text or as Python's or pandas' own; without a zone it is read as UTC."""
+
 
 def load_bars(
     name: str,
     symbols: str | Sequence[str] | None = None,
-    start: str | None = None,
-    end: str | None = None,
+    start: Time = None,
+    end: Time = None,
 ) -> pd.DataFrame:
     """A dataset's bars from `start` (included) to `end` (excluded), index = open time in UTC.
 
@@ -29,7 +33,7 @@ def load_bars(
     of their times, NaN where a symbol has no bar.
     """
     refuse_inside_strategy("load_bars")
-    _check_times(start, end)
+    start, end = _read_times(start, end)
     frames = {s: cut(frame, start, end) for s, frame in _fetch(name, symbols).items()}
     return next(iter(frames.values())) if len(frames) == 1 else assemble(frames)
 
@@ -52,8 +56,8 @@ def backtest(
     fill: str = "next_open",
     whole_shares: bool = False,
     symbols: str | Sequence[str] | None = None,
-    start: str | None = None,
-    end: str | None = None,
+    start: Time = None,
+    end: Time = None,
     overrides: Sequence[str] = (),
 ) -> BacktestResult:
     """Run a strategy over a dataset: a recorded run and a counted trial, like any other.
@@ -63,7 +67,7 @@ def backtest(
     a file runs as the file says now, also when it was edited after its import.
     """
     refuse_inside_strategy("backtest")
-    _check_times(start, end)
+    start, end = _read_times(start, end)
     if isinstance(strategy, type):
         strategy = strategy()
     if not isinstance(strategy, Strategy):
@@ -82,8 +86,8 @@ def backtest(
         "start": start,
         "end": end,
         "cash": float(cash),
-        "commission": commission,
-        "slippage_bps": slippage_bps,
+        "commission": None if commission is None else float(commission),
+        "slippage_bps": None if slippage_bps is None else float(slippage_bps),
         "fill": fill,
         "whole_shares": whole_shares,
         "overrides": list(overrides),
@@ -135,12 +139,15 @@ def _with_near_name(error: line.LineError, name: str) -> line.LineError:
     return line.LineError(f"{error}{near}", code=error.code, field=error.field)
 
 
-def _check_times(start: str | None, end: str | None) -> None:
+def _read_times(start: Time, end: Time) -> tuple[str | None, str | None]:
+    """Both as text, as they were written; raises ValueError for what is no time, or no span."""
     for name, time in (("start", start), ("end", end)):
         if time is not None:
             try:
                 to_utc(time)
-            except ValueError:
+            except (TypeError, ValueError):
                 raise ValueError(f"{name} is {time!r}. Write a date or time: 2017-03-01.") from None
     if start is not None and end is not None and to_utc(start) >= to_utc(end):
         raise ValueError(f"start {start} is not before end {end}.")
+    first, last = (t.isoformat() if isinstance(t, dt.date) else t for t in (start, end))
+    return first, last

@@ -11,6 +11,15 @@ from .card import draw_card, five_numbers
 if TYPE_CHECKING:
     from bokeh.plotting import figure
 
+# Named here, so that a run without trades has the same columns as any other.
+ORDERS = ["time", "symbol", "side", "quantity", "price", "commission", "rule", "decided"]
+REFUSED = ["time", "symbol", "side", "quantity", "reason"]
+TRADES = (
+    "number symbol side status quantity entry_time entry_price exit_time exit_price "
+    "bars costs pnl pnl_fraction entry_rule exit_rule"
+).split()
+TIMES = {"time", "decided", "entry_time", "exit_time"}
+
 
 class BacktestResult:
     """A run as the lab recorded it. Fractions, not percent; drawdowns are negative."""
@@ -20,9 +29,9 @@ class BacktestResult:
         self.number: int = recorded["number"]
         self.verdict: str = recorded["verdict"]
         self.metrics = pd.Series(recorded["metrics"], dtype="float64", name="metrics")
-        self.orders = _table(recorded["orders"], ["time", "decided"])
-        self.refused = _table(recorded["refused"], ["time"])
-        self.trades = _table(recorded["trades"], ["entry_time", "exit_time"])
+        self.orders = _table(recorded["orders"], ORDERS)
+        self.refused = _table(recorded["refused"], REFUSED)
+        self.trades = _table(recorded["trades"], TRADES)
         self.equity = _curve(recorded["equity"])
         self.final_equity: float = recorded["final_equity"]
         self.checks: dict[str, dict[str, Any]] = recorded["checks"]
@@ -64,11 +73,10 @@ class BacktestResult:
         return chart
 
 
-def _table(rows: list[dict[str, Any]], times: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows)
-    for name in times:
-        if name in frame:
-            frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=columns)
+    for name in TIMES.intersection(columns):
+        frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
     return frame
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import subprocess
 import sys
@@ -79,6 +80,13 @@ def test_several_symbols_have_field_and_symbol(lab: FakeLab) -> None:
 def test_the_start_is_included_and_the_end_excluded(lab: FakeLab) -> None:
     bars = load_bars("eurusd-1h", start="2017-03-01 05:00", end="2017-03-01 08:00")
     assert [f"{time:%H:%M}" for time in bars.index] == ["05:00", "06:00", "07:00"]
+
+
+def test_times_may_be_pythons_or_pandas_own(lab: FakeLab) -> None:
+    zoned = pd.Timestamp("2017-03-01 06:00", tz="Europe/Berlin")
+    bars = load_bars("eurusd-1h", start=zoned, end=dt.datetime(2017, 3, 1, 8, tzinfo=dt.UTC))
+    assert [f"{time:%H:%M}" for time in bars.index] == ["05:00", "06:00", "07:00"]
+    assert load_bars("eurusd-1h", start=dt.date(2017, 12, 29)).index[0].day == 29
 
 
 def test_an_unknown_name_is_answered_with_near_ones(lab: FakeLab) -> None:

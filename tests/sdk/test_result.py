@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alphintra_lab.backtests import schema
 from alphintra_lab.sdk.result import BacktestResult
 from tests.sdk.fake_lab import make_result
 
@@ -39,6 +40,19 @@ def test_a_result_gives_numbers_tables_and_a_curve() -> None:
     assert result.equity.index[0] == pd.Timestamp("2017-01-01", tz="UTC")
     assert result.equity.iloc[0] == 10_000.0
     assert result.settings["parameters"] == {"fast": 5}
+
+
+def test_a_run_without_trades_has_the_same_columns() -> None:
+    result = read(orders=[], refused=[], trades=[])
+    for table, row in (
+        (result.orders, schema.Order),
+        (result.refused, schema.Refusal),
+        (result.trades, schema.Trade),
+    ):
+        assert len(table) == 0
+        assert list(table.columns) == list(row.__struct_fields__)
+    assert result.trades["pnl"].sum() == 0
+    assert str(result.trades["exit_time"].dtype).endswith("UTC]")
 
 
 def test_the_text_begins_with_the_verdict() -> None:
