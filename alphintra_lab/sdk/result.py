@@ -14,10 +14,23 @@ if TYPE_CHECKING:
 # Named here, so that a run without trades has the same columns as any other.
 ORDERS = ["time", "symbol", "side", "quantity", "price", "commission", "rule", "decided"]
 REFUSED = ["time", "symbol", "side", "quantity", "reason"]
-TRADES = (
-    "number symbol side status quantity entry_time entry_price exit_time exit_price "
-    "bars costs pnl pnl_fraction entry_rule exit_rule"
-).split()
+TRADES = [
+    "number",
+    "symbol",
+    "side",
+    "status",
+    "quantity",
+    "entry_time",
+    "entry_price",
+    "exit_time",
+    "exit_price",
+    "bars",
+    "costs",
+    "pnl",
+    "pnl_fraction",
+    "entry_rule",
+    "exit_rule",
+]
 TIMES = {"time", "decided", "entry_time", "exit_time"}
 
 
