@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import tempfile
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -143,7 +142,7 @@ class UploadHandler(LabHandler):
         with contextlib.suppress(StreamClosedError):
             await self.flush()
 
-    @endpoint(status=201, session=False)
+    @endpoint(status=201, session=False, streams=True)
     async def post(self, query: UploadQuery) -> DatasetDetail:
         """Add a CSV or Parquet file, plain or packed with gzip or zstd: as body or in a form."""
         if self.refused or self.upload is None:
@@ -180,10 +179,6 @@ class UploadHandler(LabHandler):
         super().on_connection_close()
         if self.upload is not None and not self.received:
             self.upload.close()
-
-
-# The body is streamed, so `post` has no argument for it; the document names it all the same.
-UploadHandler.post.endpoint = dataclasses.replace(UploadHandler.post.endpoint, body=bytes)
 
 
 class DatasetHandler(LabHandler):

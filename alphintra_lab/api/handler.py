@@ -134,19 +134,24 @@ def endpoint(method: Method) -> Answering: ...
 
 
 @typing.overload
-def endpoint(*, status: int = 200, session: bool = True) -> Callable[[Method], Answering]: ...
+def endpoint(
+    *, status: int = 200, session: bool = True, streams: bool = False
+) -> Callable[[Method], Answering]: ...
 
 
-def endpoint(method: Method | None = None, *, status: int = 200, session: bool = True) -> Any:
+def endpoint(
+    method: Method | None = None, *, status: int = 200, session: bool = True, streams: bool = False
+) -> Any:
     """Make a typed method of a `LabHandler` answer requests.
 
     Parameters named in the route's path come first, in order; `body` is decoded from the JSON
     body and `query` from the query string, both to their annotated type; what the method
     returns is the answer. The method runs in one transaction, `self.session`, unless `session`
-    is False: then it opens its own, for as short as it needs them.
+    is False: then it opens its own, for as short as it needs them. With `streams` the handler
+    takes the body itself, piece by piece.
     """
     if method is None:
-        return functools.partial(endpoint, status=status, session=session)
+        return functools.partial(endpoint, status=status, session=session, streams=streams)
     hints = typing.get_type_hints(method)
     returned = hints.pop("return", None)
     body, query = hints.pop("body", None), hints.pop("query", None)
@@ -154,7 +159,7 @@ def endpoint(method: Method | None = None, *, status: int = 200, session: bool =
         status=status,
         summary=(inspect.getdoc(method) or "").split("\n")[0].rstrip("."),
         path=hints,
-        body=body,
+        body=bytes if streams else body,
         query=query,
         answer=None if returned is type(None) else returned,
     )

@@ -19,7 +19,9 @@ from ..jobs import service as jobs
 from ..strategies import service as strategies
 from .handler import LabHandler, Route, endpoint
 
+PAGES = Path(__file__).parent / "pages"
 STATIC = Path(__file__).parent / "static"
+"""What the front end's build brings: Swagger UI and ReDoc."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -130,9 +132,9 @@ class DocumentHandler(LabHandler):
 
 
 class DocsHandler(LabHandler):
-    """Swagger UI and ReDoc, from files in the package: nothing is fetched from elsewhere."""
+    """A viewer of the document; its files lie in the package, nothing is fetched from elsewhere."""
 
-    page = ""
+    page: str
 
     @property
     def content_security_policy(self) -> str:
@@ -145,36 +147,29 @@ class DocsHandler(LabHandler):
     async def get(self) -> None:
         """Serve the page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(self.page.replace("{base}", self.base_url))
+        page = (PAGES / self.page).read_text(encoding="utf-8")
+        self.finish(page.replace("{base}", self.base_url))
 
 
 class SwaggerHandler(DocsHandler):
     """Swagger UI."""
 
-    page = """<!doctype html><html lang="en"><head><meta charset="utf-8">
-<title>Alphintra Lab API</title>
-<link rel="stylesheet" href="{base}docs/static/swagger-ui.css"></head>
-<body><div id="swagger" data-url="{base}api/openapi.json"></div>
-<script src="{base}docs/static/swagger-ui-bundle.js"></script>
-<script src="{base}docs/static/start-swagger.js"></script></body></html>"""
+    page = "swagger.html"
 
 
 class RedocHandler(DocsHandler):
     """ReDoc."""
 
-    page = """<!doctype html><html lang="en"><head><meta charset="utf-8">
-<title>Alphintra Lab API</title></head>
-<body style="margin:0"><redoc spec-url="{base}api/openapi.json" disable-search="false"></redoc>
-<script src="{base}docs/static/redoc.standalone.js"></script></body></html>"""
+    page = "redoc.html"
 
 
 class StaticHandler(LabHandler):
-    """The two viewers' files, which the front end's build put into the package."""
+    """The viewers' files."""
 
     async def get(self, name: str) -> None:
         """Serve one of them."""
-        path = STATIC / name
-        if path.parent != STATIC or not path.is_file():
+        path = next((f / name for f in (PAGES, STATIC) if (f / name).is_file()), None)
+        if path is None or path.parent not in (PAGES, STATIC):
             raise HTTPError(404, "There is no such file.")
         self.set_header("Content-Type", mimetypes.guess_type(name)[0] or "text/plain")
         self.set_header("Cache-Control", "max-age=86400")

@@ -1,0 +1,134 @@
+"""The way from HTTP to a service: who may call, what is refused, and in which shape."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from jupyter_server.serverapp import ServerApp
+from openapi_spec_validator import validate
+from tornado.httpclient import HTTPClientError
+from tornado.web import RequestHandler
+
+from alphintra_lab.api.handler import LabHandler, Route
+from alphintra_lab.api.openapi import build_document
+from alphintra_lab.api.routes import ROUTES
+
+Fetch = Callable[..., Any]
+
+# Whoever adds to these two lists decides that a stranger may call it.
+PUBLIC = {"/health", "/ready"}
+SIGNED: set[str] = set()
+
+
+def test_only_the_listed_routes_are_open_to_strangers() -> None:
+    assert {r.path for r in ROUTES if r.access == "public"} == PUBLIC
+    assert {r.path for r in ROUTES if r.access == "signed"} == SIGNED
+
+
+def test_a_new_route_is_authenticated_by_default() -> None:
+    assert Route("/api/new", LabHandler).access == "authenticated"
+
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+async def test_a_stranger_is_refused_by_every_method_of_every_other_route(
+    lab: ServerApp, lab_fetch: Fetch
+) -> None:
+    closed = [route for route in ROUTES if route.access != "public"]
+    for route, method in itertools.product(closed, METHODS):
+        if getattr(route.handler, method.lower()) is RequestHandler._unimplemented_method:
+            continue
+        path = re.sub(r"\{\w+\}", "1", route.path)
+        with pytest.raises(HTTPClientError) as refused:
+            await lab_fetch(path, method=method, body="{}", known=False)
+        # 403 where Jupyter's own guard against forged requests comes first.
+        assert refused.value.code in (401, 403), f"{method} {path}"
+        assert json.loads(refused.value.response.body)["code"] in ("unauthorized", "forbidden")
+
+
+async def test_a_stranger_may_ask_how_the_lab_is(lab: ServerApp, lab_fetch: Fetch) -> None:
+    assert (await lab_fetch("/health", known=False)).code == 200
+    assert (await lab_fetch("/ready", known=False)).code == 200
+
+
+async def test_every_error_has_the_one_shape(lab: ServerApp, lab_fetch: Fetch) -> None:
+    async def refused(path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        with pytest.raises(HTTPClientError) as error:
+            await lab_fetch(path, **options)
+        return error.value.code, json.loads(error.value.response.body)
+
+    post = {"method": "POST"}
+    assert await refused("/api/backtests", **post, body="{") == (
+        400,
+        {
+            "message": "The body is not valid JSON: Input data was truncated.",
+            "code": "malformed",
+        },
+    )
+    code, error = await refused("/api/backtests", **post, body='{"dataset": "eurusd-1h"}')
+    assert (code, error["code"], error["field"]) == (422, "invalid", "strategy_id")
+    code, error = await refused("/api/backtests", **post, body='{"strategy_id": "x", "csh": 1}')
+    assert (code, error["field"]) == (422, "csh")
+    code, error = await refused("/api/jobs/nothing")
+    assert (code, error) == (
+        404,
+        {"message": "There is no job 'nothing'.", "code": "not_found", "field": "id"},
+    )
+    code, error = await refused("/api/jobs?limit=1000")
+    assert (code, error["field"]) == (422, "limit")
+    code, error = await refused("/api/jobs?limt=10")
+    assert (code, error["field"]) == (422, "limt")
+    assert "limit" in error["message"]
+    code, error = await refused("/api/jobs", method="DELETE")
+    assert (code, error["code"]) == (405, "method_not_allowed")
+
+
+async def test_the_document_is_valid_openapi_and_names_every_route(
+    lab: ServerApp, lab_fetch: Fetch
+) -> None:
+    document = json.loads((await lab_fetch("/api/openapi.json")).body)
+    validate(document)
+    documented = {r.path for r in ROUTES if hasattr(r.handler.get, "endpoint")}
+    assert documented <= set(document["paths"])
+    assert document["paths"]["/health"]["get"]["security"] == []
+    assert "security" not in document["paths"]["/api/jobs"]["get"]
+
+
+def test_operations_have_names_of_their_own_and_a_summary() -> None:
+    document = build_document(ROUTES)
+    operations = [op for path in document["paths"].values() for op in path.values()]
+    names = [op["operationId"] for op in operations]
+    assert len(names) == len(set(names))
+    assert [op for op in operations if not op["summary"]] == []
+
+
+async def test_ready_names_each_part(lab: ServerApp, lab_fetch: Fetch) -> None:
+    answer = json.loads((await lab_fetch("/ready", known=False)).body)
+    assert set(answer["parts"]) == {"database", "store", "sandbox", "worker"}
+    assert answer["parts"]["database"] == {"ready": True, "message": "sqlite", "details": {}}
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_documentation_pages_name_no_other_host(
+    lab: ServerApp, lab_fetch: Fetch, page: str
+) -> None:
+    answer = await lab_fetch(page)
+    html = answer.body.decode()
+    assert not re.search(r"https?://", html)
+    for source in re.findall(r'(?:src|href)="/a%40b/([^"]+)"', html):
+        assert (await lab_fetch("/" + source)).code == 200
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_a_file_outside_of_the_viewers_folder_is_not_served(
+    lab: ServerApp, lab_fetch: Fetch
+) -> None:
+    with pytest.raises(HTTPClientError) as error:
+        await lab_fetch("/docs/static/..%2Fhandler.py")
+    assert error.value.code == 404
