@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 HEADER = "alphintra-ledger/1"
+_FIELDS = ("symbol", "side", "quantity", "price", "commission", "rule")
 
 
 def ledger_text(orders: pd.DataFrame) -> str:
@@ -19,13 +20,8 @@ def ledger_text(orders: pd.DataFrame) -> str:
     `time|symbol|side|quantity|price|commission|rule`, every line ended by LF.
     """
     columns = [
-        iso_times(orders["time"]),
-        orders["symbol"],
-        orders["side"],
-        orders["quantity"],
-        orders["price"],
-        orders["commission"],
-        orders["rule"],
+        iso_times(pd.DatetimeIndex(orders["time"])),
+        *(orders[name].tolist() for name in _FIELDS),
     ]
     return "".join(f"{line}\n" for line in [HEADER, *map(_line, zip(*columns, strict=True))])
 
@@ -35,10 +31,9 @@ def ledger_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def iso_times(times: Iterable[Any]) -> list[str]:
+def iso_times(times: pd.DatetimeIndex) -> list[str]:
     """Times as ISO 8601 in UTC with nanoseconds: `2017-11-30T01:00:00.000000000Z`."""
-    index = pd.DatetimeIndex(list(times))
-    utc = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
+    utc = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
     stamps = np.asarray(utc.tz_localize(None).as_unit("ns"), dtype="datetime64[ns]")
     return [f"{text}Z" for text in np.datetime_as_string(stamps, unit="ns")]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .broker import Account, Fill, Order, Refused
+from .broker import Fill, Refused
 from .decisions import (
     Decisions,
     FloatArray,
@@ -23,9 +22,10 @@ from .decisions import (
 )
 from .ledger import iso_times, ledger_sha256, ledger_text, number_text, symbol_text
 from .market import Market, column_symbols, read_market
-from .plans import Plan, plan_signals, plan_weights
+from .plans import plan_signals, plan_weights
 from .settings import Settings
 from .trades import list_trades
+from .walk import Run, walk
 
 ORDER_COLUMNS = {
     "time": "datetime64[ns, UTC]",
@@ -77,25 +77,6 @@ class Simulation:
     decisions_sha256: str
 
 
-class _Balance(NamedTuple):
-    """What an account holds from a row on."""
-
-    row: int
-    cash: float
-    positions: list[float]
-
-
-class _Run(NamedTuple):
-    """What one account did. `cash` [rows], `positions` [rows, columns] at each row's close."""
-
-    fills: list[Fill]
-    refused: list[Refused]
-    waiting: list[Order]
-    cash: FloatArray
-    positions: FloatArray
-    ruined: int | None
-
-
 def simulate(bars: pd.DataFrame, decisions: Decisions, settings: Settings) -> Simulation:
     """Run decisions over bars: columns (field, symbol), zoned times, warm-up included.
 
@@ -115,7 +96,7 @@ def simulate(bars: pd.DataFrame, decisions: Decisions, settings: Settings) -> Si
     else:
         weights = weight_array(decisions)[:, order]
         counts = {"weights": int(np.isfinite(weights[market.start :]).sum())}
-        runs = [(0, _run(market, plan_weights(weights, market), settings.cash, settings))]
+        runs = [(0, walk(market, plan_weights(weights, market), settings.cash, settings))]
     return _gather(market, runs, decisions, counts)
 
 
@@ -135,121 +116,13 @@ def _count_signals(arrays: SignalArrays, start: int) -> dict[str, int]:
 
 def _run_signals(
     arrays: SignalArrays, market: Market, column: int, cash: float, settings: Settings
-) -> _Run:
+) -> Run:
     alone = market.column(column)
-    return _run(alone, plan_signals(_take(arrays, [column]), alone), cash, settings)
-
-
-def _run(market: Market, plan: Plan, cash: float, settings: Settings) -> _Run:
-    """Walk the rows on which something is decided or filled; the others only mark positions."""
-    account = Account(cash, market.symbols, settings)
-    same_close = settings.fill == "unsafe_same_close"
-    opens = _open_marks(market)
-    prices = market.marks if same_close else opens
-    deciding = set(plan.decision_rows)
-    fills: list[Fill] = []
-    refused: list[Refused] = []
-    balances = [_Balance(0, cash, account.positions.copy())]
-    ruined: tuple[int, bool] | None = None
-    seen = market.start
-    for row in [*sorted(deciding.union(plan.fill_rows)), market.rows]:
-        ruined = _first_ruin(account, market, opens, seen, row)
-        if ruined is not None or row == market.rows:
-            break
-        if same_close and row in deciding:
-            refused += plan.decide(row, account)
-        for order in _due(account, row):
-            outcome = account.fill(order, row, prices[row].tolist())
-            if isinstance(outcome, Fill):
-                fills.append(outcome)
-            elif outcome is not None:
-                refused.append(outcome)
-        balances.append(_Balance(row, account.cash, account.positions.copy()))
-        if not same_close and row in deciding:
-            refused += plan.decide(row, account)
-        seen = row
-    if ruined is not None:
-        account.waiting.clear()
-        for fill in _liquidate(account, market, *ruined):
-            fills.append(fill)
-            balances.append(_Balance(fill.row, account.cash, account.positions.copy()))
-    return _Run(
-        fills,
-        refused,
-        list(account.waiting.values()),
-        *_spread(balances, market.rows),
-        None if ruined is None else ruined[0],
-    )
-
-
-def _due(account: Account, row: int) -> list[Order]:
-    """Take the orders due on a row out of the account: sells first, then buys by ascending value.
-
-    Values are those at the decision's close, ties stand by symbol: vectorbt's call_seq='auto'.
-    """
-    due = [order for order in account.waiting.values() if order.due == row]
-    for order in due:
-        del account.waiting[order.column]
-
-    def change(order: Order) -> tuple[float, int]:
-        held = account.positions[order.column]
-        value = order.value - held * order.close if held else order.value
-        return value, order.column
-
-    return sorted(due, key=change)
-
-
-def _open_marks(market: Market) -> FloatArray:
-    """The prices at each row's open: the open, or the last close where a symbol has none."""
-    before = np.vstack([np.full((1, len(market.symbols)), np.nan), market.marks[:-1]])
-    return np.where(np.isfinite(market.opens), market.opens, before)
-
-
-def _first_ruin(
-    account: Account, market: Market, opens: FloatArray, seen: int, row: int
-) -> tuple[int, bool] | None:
-    """Where equity is first zero or below, after the row last seen and up to the next row's open.
-
-    Answers the row, and whether it was its open (else its close). Only a short can bring it there.
-    """
-    if not account.is_short:
-        return None
-    rows = slice(seen, min(row + 1, market.rows))
-    prices = np.stack([opens[rows], market.marks[rows]], axis=1)
-    equity = np.full(prices.shape[:2], account.cash)
-    for column, held in enumerate(account.positions):
-        if held != 0:
-            equity += held * prices[:, :, column]
-    broke = equity <= 0
-    broke[0, 0] = False  # this open lies before the last fills
-    if row < market.rows:
-        broke[-1, 1] = False  # this close lies after the next fills
-    found = np.flatnonzero(broke)
-    return (seen + int(found[0]) // 2, bool(found[0] % 2 == 0)) if found.size else None
-
-
-def _liquidate(account: Account, market: Market, row: int, at_open: bool) -> Iterator[Fill]:
-    """Close every position of a ruined account: at that open, or at the next after a close."""
-    first = row if at_open else row + 1
-    due = []
-    for column, held in enumerate(account.positions):
-        usable = np.flatnonzero(np.isfinite(market.opens[first:, column]))
-        if held != 0 and usable.size:
-            due.append((first + int(usable[0]), column))
-    for at, column in sorted(due):
-        yield account.liquidate(column, at, float(market.opens[at, column]), row)
-
-
-def _spread(balances: list[_Balance], rows: int) -> tuple[FloatArray, FloatArray]:
-    """Cash [rows] and positions [rows, columns] at each close; the last balance of a row counts."""
-    at = np.searchsorted([balance.row for balance in balances], np.arange(rows), side="right") - 1
-    cash = np.array([balance.cash for balance in balances])
-    positions = np.array([balance.positions for balance in balances])
-    return cash[at], positions[at]
+    return walk(alone, plan_signals(_take(arrays, [column]), alone), cash, settings)
 
 
 def _gather(
-    market: Market, runs: list[tuple[int, _Run]], decisions: Decisions, counts: dict[str, int]
+    market: Market, runs: list[tuple[int, Run]], decisions: Decisions, counts: dict[str, int]
 ) -> Simulation:
     """Put the accounts together; `runs` names the first column of each."""
     fills = [fill._replace(column=first + fill.column) for first, run in runs for fill in run.fills]
@@ -296,7 +169,7 @@ def _gather(
     )
 
 
-def _pending(run: _Run) -> list[Refused]:
+def _pending(run: Run) -> list[Refused]:
     found = []
     held_last = run.positions[-1]
     for order in sorted(run.waiting, key=lambda order: order.column):
@@ -325,7 +198,7 @@ def _refusal(refused: Refused, market: Market) -> Refusal:
 
 
 def _refusal_lines(refusals: list[Refusal]) -> list[str]:
-    times = iso_times([one.time for one in refusals])
+    times = iso_times(pd.DatetimeIndex([one.time for one in refusals]))
     return [
         "|".join([time, symbol_text(one.symbol), one.side, number_text(one.quantity), one.reason])
         for time, one in zip(times, refusals, strict=True)

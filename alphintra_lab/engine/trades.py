@@ -48,9 +48,12 @@ def list_trades(fills: list[Fill], market: Market) -> pd.DataFrame:
     own_bars = np.cumsum(np.isfinite(market.closes), axis=0)
     found: list[dict[str, Any]] = []
     open_trades: list[dict[str, Any]] = []
-    for column in sorted({fill.column for fill in fills}):
-        closed, holding = _walk([fill for fill in fills if fill.column == column])
-        last = market.rows - 1
+    by_column: dict[int, list[Fill]] = {}
+    for fill in fills:
+        by_column.setdefault(fill.column, []).append(fill)
+    last = market.rows - 1
+    for column, own in sorted(by_column.items()):
+        closed, holding = _walk(own)
         if holding is not None:
             price = float(market.marks[last, column])
             open_trades.append(_trade(holding, abs(holding.quantity), last, price, 0.0, ""))
@@ -129,13 +132,9 @@ def _trade(
 
 
 def _frame(trades: list[dict[str, Any]], market: Market) -> pd.DataFrame:
-    rows = [
-        {
-            **trade,
-            "number": number,
-            "entry_time": market.times[trade["entry_row"]],
-            "exit_time": market.times[trade["exit_row"]],
-        }
-        for number, trade in enumerate(trades, start=1)
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    frame = pd.DataFrame(trades, columns=[*COLUMNS, "entry_row", "exit_row"])
+    frame["number"] = np.arange(1, len(trades) + 1)
+    for name in ("entry", "exit"):
+        rows = [trade[f"{name}_row"] for trade in trades]
+        frame[f"{name}_time"] = market.times[rows]
+    return frame[list(COLUMNS)].astype(COLUMNS)

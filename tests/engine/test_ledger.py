@@ -46,7 +46,7 @@ def test_numbers_are_pythons_floats_and_zero_has_no_sign() -> None:
 
 def test_times_are_utc_with_nanoseconds_whatever_their_zone_and_resolution() -> None:
     berlin = pd.Timestamp("2024-07-01 12:00:00.123456789", tz="Europe/Berlin")
-    assert iso_times([berlin]) == ["2024-07-01T10:00:00.123456789Z"]
+    assert iso_times(pd.DatetimeIndex([berlin])) == ["2024-07-01T10:00:00.123456789Z"]
     seconds = pd.DatetimeIndex(["2024-07-01"], tz="UTC").as_unit("s")
     assert iso_times(seconds) == ["2024-07-01T00:00:00.000000000Z"]
 
