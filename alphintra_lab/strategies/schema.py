@@ -14,8 +14,8 @@ class Parameter(msgspec.Struct, frozen=True):
     name: str
     kind: Literal["int", "float", "bool", "choice"]
     default: Any
-    low: float | None = None
-    high: float | None = None
+    low: int | float | None = None
+    high: int | float | None = None
     choices: list[Any] | None = None
     line: int = 0
 

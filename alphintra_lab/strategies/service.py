@@ -33,7 +33,7 @@ from .versions import (
     add_version,
     diff_versions,
     get_version_files,
-    is_missing,
+    has_entry,
     list_versions,
     outline_of,
     restore_version,
@@ -222,9 +222,10 @@ def _read_now(row: StrategyRow, workspace: Path) -> tuple[Outline, bool]:
     if row.scratch:
         return row.outline, False
     try:
-        if is_missing(workspace, row):
+        folder = locate(workspace, row.folder)
+        if not has_entry(folder, row.entry):
             return row.outline, True
-        return outline_of(read_folder(locate(workspace, row.folder), row.entry), row.entry), False
+        return outline_of(read_folder(folder, row.entry), row.entry), False
     except LabError as error:
         return unreadable(error, row.entry), False
 
@@ -264,7 +265,7 @@ async def delete_strategy(session: AsyncSession, workspace: Path, strategy_id: s
     """Take the strategy off the list. Runs keep their versions; the folder goes to the trash."""
     row = await get_row(session, strategy_id)
     row.archived = True
-    if is_own(row.folder):
+    if is_own(row.folder, row.entry):
         place = row.folder
         row.folder = await asyncio.to_thread(move_to_trash, workspace, place)
         on_rollback(session, lambda: move_back(workspace, row.folder, place))

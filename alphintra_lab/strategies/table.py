@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, Json
@@ -15,6 +15,8 @@ class StrategyRow(Base):
     __tablename__ = "strategies"
     __table_args__ = (
         UniqueConstraint("workspace_id", "folder", "entry", name="uq_strategies_folder"),
+        # The list: a page of it costs the same however many there are.
+        Index("ix_strategies_listed", "workspace_id", "archived", "scratch", "id"),
     )
 
     name: Mapped[str] = mapped_column(String(200))

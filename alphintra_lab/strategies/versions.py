@@ -39,7 +39,12 @@ def outline_of(files: Mapping[str, str], entry: str) -> Outline:
 
 def is_missing(workspace: Path, row: StrategyRow) -> bool:
     """Whether the working copy is gone. A class typed in a cell never had one."""
-    return not row.scratch and not os.path.lexists(locate(workspace, row.folder) / row.entry)
+    return not row.scratch and not has_entry(locate(workspace, row.folder), row.entry)
+
+
+def has_entry(folder: Path, entry: str) -> bool:
+    """Whether the file with the class is there, if only as a link."""
+    return os.path.lexists(folder / entry)
 
 
 async def snapshot_strategy(

@@ -45,18 +45,18 @@ def place_of(workspace: Path, folder: Path) -> str:
 
 def locate(workspace: Path, place: str) -> Path:
     """The folder a record names. A link that leads out of its place is refused."""
-    root = workspace.resolve()
-    folder = root / place
-    if Path(place).is_absolute():
-        return folder
-    if ".." in Path(place).parts or folder.resolve() != folder:
+    if place.startswith("/"):
+        return Path(place)
+    # Strings and not paths: this is asked for every row of a list.
+    folder = os.path.normpath(f"{os.path.realpath(workspace)}/{place}")
+    if ".." in place.split("/") or os.path.realpath(folder) != folder:
         raise Conflict(f"{place} is a link, or leads out of the workspace. Put the folder there.")
-    return folder
+    return Path(folder)
 
 
-def is_own(place: str) -> bool:
-    """Whether the folder is one of the lab's own: then deleting the strategy moves it away."""
-    return place.startswith(f"{STRATEGIES}/")
+def is_own(place: str, entry: str) -> bool:
+    """Whether the whole folder is the strategy's: then deleting the strategy moves it away."""
+    return entry == ENTRY and place.startswith(f"{STRATEGIES}/")
 
 
 def create_folder(workspace: Path, slug: str, files: Mapping[str, bytes]) -> str:

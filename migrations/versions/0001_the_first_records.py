@@ -99,6 +99,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("strategies", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_strategies_family_id"), ["family_id"], unique=False)
+        batch_op.create_index(
+            "ix_strategies_listed", ["workspace_id", "archived", "scratch", "id"], unique=False
+        )
 
     op.create_table(
         "dataset_versions",
@@ -215,6 +218,7 @@ def downgrade() -> None:
 
     op.drop_table("dataset_versions")
     with op.batch_alter_table("strategies", schema=None) as batch_op:
+        batch_op.drop_index("ix_strategies_listed")
         batch_op.drop_index(batch_op.f("ix_strategies_family_id"))
 
     op.drop_table("strategies")

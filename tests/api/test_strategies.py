@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPResponse
 
+from alphintra_lab.datasets import service as datasets
+from alphintra_lab.jobs.table import JobRow
+from alphintra_lab.strategies.table import StrategyVersionRow
+
 Call = Callable[..., Awaitable[tuple[int, Any]]]
 
 CODE = """from alphintra_lab.sdk import Signals, Strategy, param
@@ -194,3 +198,28 @@ async def test_a_deleted_folder_is_told_and_comes_back(call: Call, workspace: Pa
     assert (status, answer["code"]) == (409, "conflict")
     assert "Restore version 1" in answer["message"]
     assert (await call("POST", f"{made['id']}/versions/1/restore"))[1]["missing"] is False
+
+
+async def test_a_run_without_a_backtest_is_a_job_over_the_code_as_it_stands(
+    call: Call, workspace: Path, jp_serverapp: Any
+) -> None:
+    lab = jp_serverapp.web_app.settings["alphintra"]
+    rows = [f"2020-01-{day:02},1,2,0.5,1.5,10" for day in range(1, 29)]
+    file = workspace / "small.csv"
+    file.write_text("\n".join(["time,open,high,low,close,volume", *rows]))
+    await datasets.add_file(lab.database, lab.store, file, name="small", symbol="S")
+    made = await make(call)
+    entry = workspace / "strategies/cross/strategy.py"
+    entry.write_text(CODE.replace("fast", "quick"))
+    body = {"dataset": "small", "parameters": {"quick": 7}}
+    status, job = await call("POST", f"code/{made['id']}/execute", body)
+    assert (status, job["kind"], job["state"], job["place"]) == (202, "execute", "waiting", 1)
+    async with lab.database.session(write=False) as session:
+        row = await session.get(JobRow, job["id"])
+        version = await session.get(StrategyVersionRow, row.spec["version_id"])
+    assert version.files == {"strategy.py": entry.read_text()}
+    assert row.spec["settings"]["parameters"] == {"quick": 7}
+    body["parameters"] = {"quick": 700}
+    status, answer = await call("POST", f"code/{made['id']}/execute", body)
+    assert (status, answer["field"]) == (422, "parameters.quick")
+    assert answer["message"] == "quick: 700 is above high=60."

@@ -124,6 +124,17 @@ async def test_deleting_a_strategy_outside_leaves_its_files_and_a_run_brings_it_
         assert (again.id, again.archived) == (row.id, False)
 
 
+async def test_deleting_a_single_file_leaves_the_folder_it_shares(
+    database: Database, workspace: Path, code: str
+) -> None:
+    folder = drop(workspace, "shared", code)
+    (folder / "other.py").write_text(code)
+    async with database.session() as session:
+        row = await service.register_folder(session, workspace, folder, "other.py")
+        await service.delete_strategy(session, workspace, row.id)
+    assert sorted(p.name for p in folder.iterdir()) == ["other.py", "strategy.py"]
+
+
 async def test_a_workspaces_own_path_may_lead_through_a_link(
     database: Database, workspace: Path, code: str, tmp_path: Path
 ) -> None:
