@@ -188,7 +188,7 @@ class Lab:
 
     def __exit__(self, *_: object) -> None:
         """Leave no process behind, whatever the test did; pytest shows the log of a failed one."""
-        print(self.read_log()[-8000:])
+        sys.stdout.write(self.read_log()[-8000:])
         if self.process is not None:
             kill_tree(self.process.pid)
             self.process.wait(10)

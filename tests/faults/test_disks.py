@@ -21,30 +21,35 @@ def small_lab(prepared_home: Path, tmp_path: Path) -> Iterator[Lab]:
     """A lab whose home is on a disk of 64 MB."""
     with small_disk("64m") as disk:
         home = Path(shutil.copytree(prepared_home, disk / "home"))
-        lab = Lab(home, tmp_path / "workspace", log=tmp_path / "lab.log")
-        with lab:
+        with Lab(home, tmp_path / "workspace", log=tmp_path / "lab.log") as lab:
             yield lab
 
 
 def test_a_run_on_a_full_disk_fails_with_the_reason_and_runs_once_there_is_room(
-    small_lab: Lab, start_run: Start
+    prepared_home: Path, tmp_path: Path, start_run: Start
 ) -> None:
-    before = wait_for_end(small_lab, start_run(small_lab, "before"))
-    assert before["state"] == "succeeded", before["error"]
-    kept = small_lab.json("GET", f"/api/backtests/{before['subject_id']}/results")
+    """The jobs' disk is full; the database lies on another, as with PostgreSQL."""
+    url = f"sqlite:///{shutil.copy(prepared_home / 'lab.db', tmp_path / 'lab.db')}"
+    with small_disk("64m") as disk:
+        home = Path(shutil.copytree(prepared_home, disk / "home"))
+        env, log = {"DATABASE_URL": url}, tmp_path / "lab.log"
+        with Lab(home, tmp_path / "workspace", env=env, log=log) as lab:
+            before = wait_for_end(lab, start_run(lab, "before"))
+            assert before["state"] == "succeeded", before["error"]
+            kept = lab.json("GET", f"/api/backtests/{before['subject_id']}/results")
 
-    # Room for the database's own pages, none for a run's files.
-    filler = fill_disk(small_lab.home.parent, leave=96 * 1024)
-    during = wait_for_end(small_lab, start_run(small_lab, "during"))
-    assert during["state"] == "failed"
-    assert during["error"]["code"] == "disk_full", during["error"]
-    assert "space" in during["error"]["message"]
+            filler = fill_disk(disk)
+            during = wait_for_end(lab, start_run(lab, "during"))
+            assert during["state"] == "failed"
+            assert during["error"]["code"] == "disk_full", during["error"]
+            assert "space" in during["error"]["message"]
 
-    filler.unlink()
-    job = small_lab.json("POST", f"/api/backtests/{during['subject_id']}/run")
-    after = wait_for_end(small_lab, job)
-    assert after["state"] == "succeeded", after["error"]
-    assert small_lab.json("GET", f"/api/backtests/{before['subject_id']}/results") == kept
+            filler.unlink()
+            after = wait_for_end(lab, start_run(lab, "after"))
+            assert after["state"] == "succeeded", after["error"]
+            results = lab.json("GET", f"/api/backtests/{before['subject_id']}/results")
+            assert results["ledger_sha256"] == kept["ledger_sha256"]
+            assert results["curve"] == kept["curve"]
 
 
 def test_a_disk_without_a_byte_left_gets_an_answer_and_costs_nothing(
