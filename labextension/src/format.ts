@@ -98,6 +98,11 @@ export function day(time: string | number): string {
   return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
 }
 
+/** "Nov 2017", in UTC. */
+export function month(time: string | number): string {
+  return day(time).replace(/^\d+ /, '');
+}
+
 /** "30 Nov 2017 01:00", in UTC. */
 export function time(value: string | number): string {
   const date = new Date(value);

@@ -57,7 +57,7 @@ export class Client {
   listStrategies = (cursor?: string | null) =>
     this.get<Page<Strategy>>('api/strategies', { limit: 100, cursor });
   getStrategy = (id: string) => this.get<Strategy>(`api/strategies/${id}`);
-  createStrategy = (name: string, template: string | null) =>
+  createStrategy = (name: string, template: string) =>
     this.send<Strategy>('POST', 'api/strategies/code/create', { name, template });
   createStrategyFromCode = (name: string, code: string) =>
     this.send<Strategy>('POST', 'api/strategies/code/create', { name, code });
@@ -89,8 +89,8 @@ export class Client {
   deleteBacktest = (id: string) => this.send<void>('DELETE', `api/backtests/${id}`);
   getResults = (id: string, points = 2000) =>
     this.get<BacktestResults>(`api/backtests/${id}/results`, { points });
-  listTrades = (id: string, offset: number, limit: number, filter: TradeFilter, sort: string) =>
-    this.get<TradePage>(`api/backtests/${id}/trades`, { offset, limit, filter, sort });
+  listTrades = (id: string, offset: number, limit: number, filter: TradeFilter) =>
+    this.get<TradePage>(`api/backtests/${id}/trades`, { offset, limit, filter });
   getBars = (id: string, query: Query) => this.get<Series>(`api/backtests/${id}/bars`, query);
   listOrders = (id: string, query: Query) =>
     this.get<{ items: Order[] }>(`api/backtests/${id}/orders`, query);

@@ -33,7 +33,7 @@ export type Verdict = Schemas['Verdict'];
 export type Page<T> = { items: T[]; next: string | null };
 
 /** A page of trades, found by its offset, so that a table can jump. */
-export type TradePage = { items: Trade[]; total: number; next: string | null };
+export type TradePage = Schemas['TradePage'];
 
 /** Which trades a table shows. */
-export type TradeFilter = 'all' | 'wins' | 'losses';
+export type TradeFilter = Schemas['TradesQuery']['filter'] & string;

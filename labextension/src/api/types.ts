@@ -3,400 +3,595 @@
  * Do not make direct changes to the file.
  */
 
-export type paths = Record<string, never>;
+export interface paths {
+    "/api/backtests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List backtests, the newest first */
+        get: operations["get_api_backtests"];
+        put?: never;
+        /** Define a backtest; nothing runs yet */
+        post: operations["post_api_backtests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a backtest and the summary of its result */
+        get: operations["get_api_backtests_id"];
+        put?: never;
+        post?: never;
+        /** Delete a backtest that does not run, its record and its files */
+        delete: operations["delete_api_backtests_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}/bars": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the bars of a window from the dataset version that ran */
+        get: operations["get_api_backtests_id_bars"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel a run; one that has ended stays as it is */
+        post: operations["post_api_backtests_id_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download orders, trades or equity as CSV or Parquet */
+        get: operations["get_api_backtests_id_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the orders of a window, for the price chart */
+        get: operations["get_api_backtests_id_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get metrics, checks and a thinned equity curve */
+        get: operations["get_api_backtests_id_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Snapshot the strategy's code and queue the run; answers at once with its job */
+        post: operations["post_api_backtests_id_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}/trades": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List trades in order of entry, some at a time */
+        get: operations["get_api_backtests_id_trades"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the platform's and the user's own datasets, the newest first */
+        get: operations["get_api_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add a CSV or Parquet file, plain or packed with gzip or zstd: as body or in a form */
+        post: operations["post_api_datasets_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a dataset, by id or name, with its instruments and its quality report */
+        get: operations["get_api_datasets_id"];
+        put?: never;
+        post?: never;
+        /** Delete a dataset; while runs refer to it, it only leaves the lists */
+        delete: operations["delete_api_datasets_id"];
+        options?: never;
+        head?: never;
+        /** Change a dataset's name or description */
+        patch: operations["patch_api_datasets_id"];
+        trace?: never;
+    };
+    "/api/datasets/{id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download bars as CSV or Parquet */
+        get: operations["get_api_datasets_id_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get rows, statistics for each column, and a window of bars to draw */
+        get: operations["get_api_datasets_id_preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{id}/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a dataset's bars again and get the quality report */
+        post: operations["post_api_datasets_id_validate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a dataset's versions, the newest first */
+        get: operations["get_api_datasets_id_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List jobs, the newest first */
+        get: operations["get_api_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a job: its state, progress and place in the queue, and how it ended */
+        get: operations["get_api_jobs_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel a job; one that has ended stays as it is */
+        post: operations["post_api_jobs_id_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what the user's code printed */
+        get: operations["get_api_jobs_id_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count what is here and what runs */
+        get: operations["get_api_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List strategies, the newest first; folders dropped in the workspace join the list */
+        get: operations["get_api_strategies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check code as it is typed, by reading it; nothing runs and nothing is stored */
+        post: operations["post_api_strategies_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/code/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Create a strategy's folder from a template or from code */
+        post: operations["post_api_strategies_code_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/code/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Write new code, check it by reading it, and keep it as a version */
+        put: operations["put_api_strategies_code_id"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/code/{id}/execute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run the code over a dataset in the sandbox; the job keeps decisions and log */
+        post: operations["post_api_strategies_code_id_execute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the templates for new strategies */
+        get: operations["get_api_strategies_templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a strategy, with the outline of its files as they stand now */
+        get: operations["get_api_strategies_id"];
+        put?: never;
+        post?: never;
+        /** Delete a strategy: its folder goes to the trash, its runs stay */
+        delete: operations["delete_api_strategies_id"];
+        options?: never;
+        head?: never;
+        /** Rename a strategy; its folder keeps its place */
+        patch: operations["patch_api_strategies_id"];
+        trace?: never;
+    };
+    "/api/strategies/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List versions, the newest first */
+        get: operations["get_api_strategies_id_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/{id}/versions/{a}/diff/{b}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what changed from one version to another, as unified diffs */
+        get: operations["get_api_strategies_id_versions_a_diff_b"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/{id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a version with the text of its files */
+        get: operations["get_api_strategies_id_versions_number"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/{id}/versions/{number}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the folder's code that of a version; what stood there is kept as one */
+        post: operations["post_api_strategies_id_versions_number_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell that the server is alive */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell whether the lab can work, and which part cannot */
+        get: operations["get_ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * FileDiff
-         * @description One file's change between two versions, as a unified diff.
-         */
-        FileDiff: {
-            path: string;
-            /** @enum {unknown} */
-            change: "added" | "changed" | "removed";
-            diff: string;
-        };
-        /**
-         * LastResult
-         * @description A strategy's newest finished backtest, as a row shows it.
-         */
-        LastResult: {
-            backtest_id: string;
-            number: number;
-            dataset: string;
-            ended_at: string;
-            icon: string;
-            verdict: string;
-            total_return: number | null;
-            sharpe: number | null;
-            max_drawdown: number | null;
-            sparkline: number[];
-        };
-        /**
-         * Outline
-         * @description What a strategy's source declares: the answer of the static check.
-         */
-        Outline: {
-            /** @default null */
-            class_name?: string | null;
-            /** @default  */
-            doc?: string;
-            /** @default null */
-            kind?: ("signals" | "weights") | null;
-            /** @default false */
-            universe?: boolean;
-            /** @default [] */
-            parameters?: components["schemas"]["Parameter"][];
-            /** @default [] */
-            problems?: components["schemas"]["Problem"][];
-        };
-        /**
-         * Parameter
-         * @description One `param(...)` of a strategy, as read from its source.
-         */
-        Parameter: {
-            name: string;
-            /** @enum {unknown} */
-            kind: "bool" | "choice" | "float" | "int";
-            default: unknown;
-            /** @default null */
-            low?: number | null;
-            /** @default null */
-            high?: number | null;
-            /** @default null */
-            choices?: unknown[] | null;
-            /** @default 0 */
-            line?: number;
-        };
-        /**
-         * Problem
-         * @description Something found by reading the code, never by running it. Lines and columns count from 1.
-         */
-        Problem: {
-            /** @enum {unknown} */
-            severity: "error" | "warning";
-            code: string;
-            message: string;
-            file: string;
-            line: number;
-            column: number;
-            end_line: number;
-            end_column: number;
-            /** @default null */
-            repair?: string | null;
-        };
-        /**
-         * Strategy
-         * @description A strategy: a folder in the workspace with `strategy.py` in it.
-         */
-        Strategy: {
-            id: string;
-            name: string;
-            family_id: string;
-            folder: string;
-            entry: string;
-            notebook: string | null;
-            template: string | null;
-            outline: components["schemas"]["Outline"];
-            version: number | null;
-            trials: number;
-            last_result: components["schemas"]["LastResult"] | null;
-            missing: boolean;
-            created_at: string;
-            updated_at: string;
-        };
-        /**
-         * StrategyCheck
-         * @description Code to be checked as it is typed; nothing is stored.
-         */
-        StrategyCheck: {
-            code: string;
-        };
-        /**
-         * StrategyCode
-         * @description New text for `strategy.py`.
-         */
-        StrategyCode: {
-            code: string;
-        };
-        /**
-         * StrategyCreate
-         * @description A new strategy, from a template (its id) or from code. Without either: the blank strategy.
-         */
-        StrategyCreate: {
-            name: string;
-            /** @default null */
-            template?: string | null;
-            /** @default null */
-            code?: string | null;
-        };
-        /**
-         * StrategyExecute
-         * @description Run the strategy's code over a dataset and keep its decisions; no backtest.
-         */
-        StrategyExecute: {
-            dataset: string;
-            /** @default null */
-            symbols?: string[] | null;
-            /** @default null */
-            start?: string | null;
-            /** @default null */
-            end?: string | null;
-            /** @default {} */
-            parameters?: Record<string, unknown>;
-        };
-        /**
-         * StrategyTemplate
-         * @description A template: what it teaches, and the data it runs on.
-         */
-        StrategyTemplate: {
-            id: string;
-            title: string;
-            subtitle: string;
-            summary: string;
-            class_name: string;
-            dataset: string;
-            thumbnail: string;
-        };
-        /**
-         * StrategyUpdate
-         * @description A new name; the folder keeps its place.
-         */
-        StrategyUpdate: {
-            name: string;
-        };
-        /**
-         * StrategyVersion
-         * @description An immutable snapshot of every file of the folder that a run can import.
-         */
-        StrategyVersion: {
-            id: string;
-            strategy_id: string;
-            number: number;
-            sha256: string;
-            files: string[];
-            created_at: string;
-        };
-        /**
-         * VersionDiff
-         * @description What changed from version `a` to version `b` (numbers).
-         */
-        VersionDiff: {
-            a: number;
-            b: number;
-            files: components["schemas"]["FileDiff"][];
-        };
-        /**
-         * ColumnStatistics
-         * @description One column over the whole dataset.
-         */
-        ColumnStatistics: {
-            name: string;
-            kind: string;
-            empty: number;
-            minimum: number | null;
-            maximum: number | null;
-            mean: number | null;
-        };
-        /**
-         * Dataset
-         * @description A dataset at its newest version.
-         */
-        Dataset: {
-            id: string;
-            name: string;
-            family_id: string;
-            /** @enum {unknown} */
-            origin: "custom" | "platform";
-            description: string;
-            source: string;
-            version: number;
-            version_id: string;
-            sha256: string;
-            symbols: string[];
-            columns: string[];
-            rows: number;
-            start: string;
-            end: string;
-            frequency: string;
-            calendar: string | null;
-            periods_per_year: number;
-            bytes: number;
-            score: number;
-            errors: number;
-            warnings: number;
-            notes: string[];
-            created_at: string;
-            updated_at: string;
-        };
-        /**
-         * DatasetDetail
-         * @description A dataset with its instruments and its quality report.
-         */
-        DatasetDetail: {
-            dataset: components["schemas"]["Dataset"];
-            instruments: components["schemas"]["Instrument"][];
-            report: components["schemas"]["Report"];
-        };
-        /**
-         * Instrument
-         * @description What a symbol is. A None is unknown, and then nothing is rounded or assumed.
-         */
-        Instrument: {
-            symbol: string;
-            /** @default null */
-            tick?: number | null;
-            /** @default null */
-            lot?: number | null;
-            /** @default USD */
-            currency?: string;
-            /** @default 1 */
-            multiplier?: number;
-            /** @default null */
-            calendar?: string | null;
-            /** @default null */
-            commission?: number | null;
-            /** @default false */
-            adjusted?: boolean;
-        };
-        /**
-         * Report
-         * @description The quality report: a score from 0 to 1 and what was found.
-         */
-        Report: {
-            score: number;
-            findings: components["schemas"]["Finding"][];
-        };
-        /**
-         * Finding
-         * @description Something wrong in the data: how many rows, and the first 100 by number, from 0 in the file as it came.
-         */
-        Finding: {
-            check: string;
-            /** @enum {unknown} */
-            severity: "error" | "note" | "warning";
-            count: number;
-            rows: number[];
-            message: string;
-            /** @default null */
-            symbol?: string | null;
-        };
-        /**
-         * DatasetUpdate
-         * @description A new name or description.
-         */
-        DatasetUpdate: {
-            /** @default null */
-            name?: string | null;
-            /** @default null */
-            description?: string | null;
-        };
-        /**
-         * DatasetVersion
-         * @description One immutable state of a dataset: sha256 over values and schema.
-         */
-        DatasetVersion: {
-            id: string;
-            dataset_id: string;
-            number: number;
-            sha256: string;
-            symbols: string[];
-            rows: number;
-            start: string;
-            end: string;
-            created_at: string;
-        };
-        /**
-         * Preview
-         * @description A page of rows, statistics per column, and a windowed chart series.
-         */
-        Preview: {
-            symbol: string;
-            total_rows: number;
-            offset: number;
-            columns: string[];
-            rows: (string | number | null)[][];
-            statistics: components["schemas"]["ColumnStatistics"][];
-            series: components["schemas"]["Series"];
-        };
-        /**
-         * Series
-         * @description Bars for a chart, at most the number asked for; several bars are merged into one when there are more.
-         *
-         *         `time` is each bar's open in milliseconds since 1970 UTC. `merged` bars stand in each point.
-         */
-        Series: {
-            symbol: string;
-            merged: number;
-            time: number[];
-            open: (number | null)[];
-            high: (number | null)[];
-            low: (number | null)[];
-            close: (number | null)[];
-            volume: (number | null)[];
-        };
-        /**
-         * Frame
-         * @description One line of a traceback, in the user's own files.
-         */
-        Frame: {
-            file: string;
-            line: number;
-            function: string;
-            text: string;
-        };
-        /**
-         * Job
-         * @description A job as the API gives it.
-         */
-        Job: {
-            id: string;
-            /** @enum {unknown} */
-            kind: "backtest" | "execute";
-            subject_id: string;
-            title: string;
-            /** @enum {unknown} */
-            state: "cancelled" | "failed" | "running" | "succeeded" | "waiting";
-            progress: number;
-            step: string;
-            steps: {
-                [key: string]: number;
-            };
-            place: number | null;
-            attempt: number;
-            error: components["schemas"]["JobError"] | null;
-            result: Record<string, unknown> | null;
-            created_at: string;
-            started_at: string | null;
-            ended_at: string | null;
-        };
-        /**
-         * JobError
-         * @description Why a job failed. For an error in the user's code: exception, text and line.
-         */
-        JobError: {
-            code: string;
-            message: string;
-            /** @default null */
-            exception?: string | null;
-            /** @default null */
-            text?: string | null;
-            /** @default null */
-            file?: string | null;
-            /** @default null */
-            line?: number | null;
-            /** @default [] */
-            traceback?: components["schemas"]["Frame"][];
-        };
-        /**
-         * JobLog
-         * @description What the user's code printed, up to the log's limit.
-         */
-        JobLog: {
-            text: string;
-            truncated: boolean;
-        };
         /**
          * Backtest
          * @description A defined backtest and, once it has run, the summary of its result.
@@ -420,35 +615,6 @@ export interface components {
             mlflow_run_id: string | null;
             created_at: string;
             updated_at: string;
-        };
-        /**
-         * Settings
-         * @description What a run was made with, after the defaults were filled in.
-         */
-        Settings: {
-            symbols: string[];
-            start: string | null;
-            end: string | null;
-            parameters: Record<string, unknown>;
-            cash: number;
-            commission: number;
-            slippage_bps: number;
-            /** @enum {unknown} */
-            fill: "next_open" | "unsafe_same_close";
-            whole_shares: boolean;
-            overrides: string[];
-        };
-        /**
-         * Verdict
-         * @description The sentence that judges a run.
-         */
-        Verdict: {
-            /** @enum {unknown} */
-            icon: "circle" | "clock" | "octagon" | "tick" | "triangle";
-            rule: string;
-            title: string;
-            text: string;
-            short: string;
         };
         /**
          * BacktestCreate
@@ -514,6 +680,32 @@ export interface components {
             };
         };
         /**
+         * BacktestsQuery
+         * @description Which backtests.
+         */
+        BacktestsQuery: {
+            /** @default 50 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
+            /** @default null */
+            strategy_id?: string | null;
+        };
+        /**
+         * BarsQuery
+         * @description And how many bars to draw.
+         */
+        BarsQuery: {
+            /** @default null */
+            symbol?: string | null;
+            /** @default null */
+            start?: string | null;
+            /** @default null */
+            end?: string | null;
+            /** @default 1000 */
+            points?: number;
+        };
+        /**
          * Check
          * @description One check: passed (null: not assessable), what it found, how hard it looked.
          */
@@ -523,10 +715,22 @@ export interface components {
             power: string;
         };
         /**
+         * ColumnStatistics
+         * @description One column over all bars of a symbol. A time is in milliseconds since 1970 UTC.
+         */
+        ColumnStatistics: {
+            name: string;
+            kind: string;
+            empty: number;
+            minimum: number | null;
+            maximum: number | null;
+            mean: number | null;
+        };
+        /**
          * Curve
          * @description Equity, benchmark and drawdown for a chart, thinned to the number of points asked for.
          *
-         *         `time`: bar's open in milliseconds since 1970 UTC. The extremes of each thinned stretch are kept.
+         *         `time`: bar's open in milliseconds since 1970 UTC. Each thinned stretch keeps its extremes.
          */
         Curve: {
             time: number[];
@@ -535,15 +739,265 @@ export interface components {
             drawdown: number[];
         };
         /**
-         * Refusal
-         * @description An order that was not placed, and why.
+         * Dataset
+         * @description A dataset at its newest version.
          */
-        Refusal: {
-            time: string;
+        Dataset: {
+            id: string;
+            name: string;
+            family_id: string;
+            /** @enum {unknown} */
+            origin: "custom" | "platform";
+            description: string;
+            source: string;
+            version: number;
+            version_id: string;
+            sha256: string;
+            symbols: string[];
+            columns: string[];
+            rows: number;
+            start: string;
+            end: string;
+            frequency: string;
+            calendar: string | null;
+            periods_per_year: number;
+            bytes: number;
+            score: number;
+            errors: number;
+            warnings: number;
+            notes: string[];
+            created_at: string;
+            updated_at: string;
+        };
+        /**
+         * DatasetDetail
+         * @description A dataset with its instruments and its quality report.
+         */
+        DatasetDetail: {
+            dataset: components["schemas"]["Dataset"];
+            instruments: components["schemas"]["Instrument"][];
+            report: components["schemas"]["Report"];
+        };
+        /**
+         * DatasetUpdate
+         * @description A new name or description.
+         */
+        DatasetUpdate: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            description?: string | null;
+        };
+        /**
+         * DatasetVersion
+         * @description One immutable state of a dataset: sha256 over values and schema.
+         */
+        DatasetVersion: {
+            id: string;
+            dataset_id: string;
+            number: number;
+            sha256: string;
+            symbols: string[];
+            rows: number;
+            start: string;
+            end: string;
+            created_at: string;
+        };
+        /**
+         * DownloadQuery
+         * @description Which symbols (`A,B`; all unless named), in which form.
+         */
+        DownloadQuery: {
+            /** @default null */
+            version?: number | null;
+            /** @default null */
+            symbols?: string | null;
+            /**
+             * @default csv
+             * @enum {unknown}
+             */
+            format?: "csv" | "parquet";
+        };
+        /**
+         * ErrorAnswer
+         * @description Every error's body. The message names the value and the way out.
+         */
+        ErrorAnswer: {
+            message: string;
+            code: string;
+            /** @default null */
+            field?: string | null;
+        };
+        /**
+         * ExportQuery
+         * @description Which table, in which form.
+         */
+        ExportQuery: {
+            /**
+             * @default trades
+             * @enum {unknown}
+             */
+            table?: "equity" | "orders" | "trades";
+            /**
+             * @default csv
+             * @enum {unknown}
+             */
+            format?: "csv" | "parquet";
+        };
+        /**
+         * FileDiff
+         * @description One file's change between two versions, as a unified diff.
+         */
+        FileDiff: {
+            path: string;
+            /** @enum {unknown} */
+            change: "added" | "changed" | "removed";
+            diff: string;
+        };
+        /**
+         * Finding
+         * @description Something wrong in the data: how many bars it concerns, and the first 100 rows.
+         *
+         *         Rows are numbered from 0 in the file as it came: the repeat, the step back, the first after a
+         *         gap or split, a stale run's first. A gap counts the bars missing, a stale run all of its bars.
+         */
+        Finding: {
+            check: string;
+            /** @enum {unknown} */
+            severity: "error" | "note" | "warning";
+            count: number;
+            rows: number[];
+            message: string;
+            /** @default null */
+            symbol?: string | null;
+        };
+        /**
+         * Frame
+         * @description One line of a traceback, in the user's own files.
+         */
+        Frame: {
+            file: string;
+            line: number;
+            function: string;
+            text: string;
+        };
+        /**
+         * Health
+         * @description The server answers.
+         */
+        Health: {
+            status: string;
+            version: string;
+        };
+        /**
+         * Instrument
+         * @description What a symbol is. A None is unknown, and then nothing is rounded or assumed.
+         */
+        Instrument: {
             symbol: string;
-            side: string;
-            quantity: number;
-            reason: string;
+            /** @default null */
+            tick?: number | null;
+            /** @default null */
+            lot?: number | null;
+            /** @default USD */
+            currency?: string;
+            /** @default 1 */
+            multiplier?: number;
+            /** @default null */
+            calendar?: string | null;
+            /** @default null */
+            commission?: number | null;
+            /** @default false */
+            adjusted?: boolean;
+        };
+        /**
+         * Job
+         * @description A job as the API gives it.
+         */
+        Job: {
+            id: string;
+            /** @enum {unknown} */
+            kind: "backtest" | "execute";
+            subject_id: string;
+            title: string;
+            /** @enum {unknown} */
+            state: "cancelled" | "failed" | "running" | "succeeded" | "waiting";
+            progress: number;
+            step: string;
+            steps: {
+                [key: string]: number;
+            };
+            place: number | null;
+            attempt: number;
+            error: components["schemas"]["JobError"] | null;
+            result: Record<string, unknown> | null;
+            created_at: string;
+            started_at: string | null;
+            ended_at: string | null;
+        };
+        /**
+         * JobError
+         * @description Why a job failed. For an error in the user's code: exception, text and line.
+         */
+        JobError: {
+            code: string;
+            message: string;
+            /** @default null */
+            exception?: string | null;
+            /** @default null */
+            text?: string | null;
+            /** @default null */
+            file?: string | null;
+            /** @default null */
+            line?: number | null;
+            /** @default [] */
+            traceback?: components["schemas"]["Frame"][];
+        };
+        /**
+         * JobLog
+         * @description What the user's code printed, up to the log's limit.
+         */
+        JobLog: {
+            text: string;
+            truncated: boolean;
+        };
+        /**
+         * JobsQuery
+         * @description Which jobs.
+         */
+        JobsQuery: {
+            /** @default 50 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
+            /** @default null */
+            state?: ("cancelled" | "failed" | "running" | "succeeded" | "waiting") | null;
+        };
+        /**
+         * LastResult
+         * @description A strategy's newest finished backtest, as a row shows it.
+         */
+        LastResult: {
+            backtest_id: string;
+            number: number;
+            dataset: string;
+            ended_at: string;
+            icon: string;
+            verdict: string;
+            total_return: number | null;
+            sharpe: number | null;
+            max_drawdown: number | null;
+            sparkline: number[];
+        };
+        /**
+         * ListQuery
+         * @description How much of a list, and from where.
+         */
+        ListQuery: {
+            /** @default 50 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
         };
         /**
          * Order
@@ -561,40 +1015,369 @@ export interface components {
             decided: string;
         };
         /**
-         * Point
-         * @description Equity at a bar's close; `time` is the bar's open time.
+         * OrderPage
+         * @description Some of a run's orders.
          */
-        Point: {
-            time: string;
-            value: number;
+        OrderPage: {
+            items: components["schemas"]["Order"][];
         };
         /**
-         * Result
-         * @description A finished run. Metrics are fractions, not percent; drawdowns are negative; an undefined number is null.
+         * Outline
+         * @description What a strategy's source declares: the answer of the static check.
          */
-        Result: {
+        Outline: {
+            /** @default null */
+            class_name?: string | null;
+            /** @default  */
+            doc?: string;
+            /** @default null */
+            kind?: ("signals" | "weights") | null;
+            /** @default false */
+            universe?: boolean;
+            /** @default [] */
+            parameters?: components["schemas"]["Parameter"][];
+            /** @default [] */
+            problems?: components["schemas"]["Problem"][];
+        };
+        /**
+         * Overview
+         * @description The counts that Home and the status bar show.
+         */
+        Overview: {
+            strategies: number;
+            datasets: number;
+            backtests: number;
+            trials: number;
+            running: number;
+            waiting: number;
+            cores: number;
+            version: string;
+        };
+        /**
+         * Page[Backtest]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_Backtest_: {
+            items: components["schemas"]["Backtest"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Page[DatasetVersion]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_DatasetVersion_: {
+            items: components["schemas"]["DatasetVersion"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Page[Dataset]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_Dataset_: {
+            items: components["schemas"]["Dataset"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Page[Job]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_Job_: {
+            items: components["schemas"]["Job"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Page[StrategyTemplate]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_StrategyTemplate_: {
+            items: components["schemas"]["StrategyTemplate"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Page[StrategyVersion]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_StrategyVersion_: {
+            items: components["schemas"]["StrategyVersion"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Page[Strategy]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_Strategy_: {
+            items: components["schemas"]["Strategy"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Parameter
+         * @description One `param(...)` of a strategy, as read from its source.
+         */
+        Parameter: {
+            name: string;
+            /** @enum {unknown} */
+            kind: "bool" | "choice" | "float" | "int";
+            default: unknown;
+            /** @default null */
+            low?: number | null;
+            /** @default null */
+            high?: number | null;
+            /** @default null */
+            choices?: unknown[] | null;
+            /** @default 0 */
+            line?: number;
+        };
+        /**
+         * Part
+         * @description One back end: whether it can be used, and what there is to say of it.
+         */
+        Part: {
+            ready: boolean;
+            message: string;
+            /** @default {} */
+            details?: Record<string, unknown>;
+        };
+        /**
+         * Preview
+         * @description A page of rows, statistics per column, and a windowed chart series.
+         */
+        Preview: {
+            symbol: string;
+            total_rows: number;
+            offset: number;
+            columns: string[];
+            rows: (string | number | null)[][];
+            statistics: components["schemas"]["ColumnStatistics"][];
+            series: components["schemas"]["Series"];
+        };
+        /**
+         * PreviewQuery
+         * @description A symbol, a page of its rows, and a window of its chart: start included, end excluded.
+         */
+        PreviewQuery: {
+            /** @default null */
+            version?: number | null;
+            /** @default null */
+            symbol?: string | null;
+            /** @default 0 */
+            offset?: number;
+            /** @default 100 */
+            limit?: number;
+            /** @default null */
+            start?: string | null;
+            /** @default null */
+            end?: string | null;
+            /** @default 1000 */
+            points?: number;
+        };
+        /**
+         * Problem
+         * @description Something found by reading the code, never by running it. Lines and columns count from 1.
+         */
+        Problem: {
+            /** @enum {unknown} */
+            severity: "error" | "warning";
+            code: string;
+            message: string;
+            file: string;
+            line: number;
+            column: number;
+            end_line: number;
+            end_column: number;
+            /** @default null */
+            repair?: string | null;
+        };
+        /**
+         * Ready
+         * @description Whether the lab can work, back end by back end.
+         */
+        Ready: {
+            ready: boolean;
+            parts: {
+                [key: string]: components["schemas"]["Part"];
+            };
+        };
+        /**
+         * Refusal
+         * @description An order that was not placed, and why.
+         */
+        Refusal: {
+            time: string;
+            symbol: string;
+            side: string;
+            quantity: number;
+            reason: string;
+        };
+        /**
+         * Report
+         * @description The quality report: a score from 0 to 1 and what was found.
+         */
+        Report: {
+            score: number;
+            findings: components["schemas"]["Finding"][];
+        };
+        /**
+         * ResultsQuery
+         * @description How many points the curve may have.
+         */
+        ResultsQuery: {
+            /** @default 2000 */
+            points?: number;
+        };
+        /**
+         * Series
+         * @description Bars for a chart, at most the number asked for: where there are more, several become one.
+         *
+         *         `time` is each bar's open in milliseconds since 1970 UTC. `merged` bars stand in each point.
+         */
+        Series: {
+            symbol: string;
+            merged: number;
+            time: number[];
+            open: (number | null)[];
+            high: (number | null)[];
+            low: (number | null)[];
+            close: (number | null)[];
+            volume: (number | null)[];
+        };
+        /**
+         * Settings
+         * @description What a run was made with, after the defaults were filled in.
+         */
+        Settings: {
+            symbols: string[];
+            start: string | null;
+            end: string | null;
+            parameters: Record<string, unknown>;
+            cash: number;
+            commission: number;
+            slippage_bps: number;
+            /** @enum {unknown} */
+            fill: "next_open" | "unsafe_same_close";
+            whole_shares: boolean;
+            overrides: string[];
+        };
+        /**
+         * StrategiesQuery
+         * @description Which strategies.
+         */
+        StrategiesQuery: {
+            /** @default 50 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
+            /** @default null */
+            q?: string | null;
+        };
+        /**
+         * Strategy
+         * @description A strategy: a folder in the workspace with `strategy.py` in it.
+         */
+        Strategy: {
             id: string;
-            number: number;
-            verdict: string;
-            metrics: {
-                [key: string]: number | null;
-            };
-            orders: components["schemas"]["Order"][];
-            refused: components["schemas"]["Refusal"][];
-            trades: components["schemas"]["Trade"][];
-            equity: components["schemas"]["Point"][];
-            final_equity: number;
-            checks: {
-                [key: string]: components["schemas"]["Check"];
-            };
-            ledger_sha256: string;
-            decisions_sha256: string;
-            dataset_sha256: string;
-            strategy_sha256: string;
-            settings: components["schemas"]["Settings"];
-            versions: {
+            name: string;
+            family_id: string;
+            folder: string;
+            entry: string;
+            notebook: string | null;
+            template: string | null;
+            outline: components["schemas"]["Outline"];
+            version: number | null;
+            trials: number;
+            last_result: components["schemas"]["LastResult"] | null;
+            missing: boolean;
+            created_at: string;
+            updated_at: string;
+        };
+        /**
+         * StrategyCheck
+         * @description Code to be checked as it is typed; nothing is stored.
+         */
+        StrategyCheck: {
+            code: string;
+        };
+        /**
+         * StrategyCode
+         * @description New text for `strategy.py`.
+         */
+        StrategyCode: {
+            code: string;
+        };
+        /**
+         * StrategyCreate
+         * @description A new strategy, from a template (its id) or from code. Without either: the blank strategy.
+         */
+        StrategyCreate: {
+            name: string;
+            /** @default null */
+            template?: string | null;
+            /** @default null */
+            code?: string | null;
+        };
+        /**
+         * StrategyExecute
+         * @description Run the strategy's code over a dataset and keep its decisions; no backtest.
+         */
+        StrategyExecute: {
+            dataset: string;
+            /** @default null */
+            symbols?: string[] | null;
+            /** @default null */
+            start?: string | null;
+            /** @default null */
+            end?: string | null;
+            /** @default {} */
+            parameters?: Record<string, unknown>;
+        };
+        /**
+         * StrategySource
+         * @description A version with the text of its files.
+         */
+        StrategySource: {
+            version: components["schemas"]["StrategyVersion"];
+            entry: string;
+            files: {
                 [key: string]: string;
             };
+        };
+        /**
+         * StrategyTemplate
+         * @description A template: what it teaches, and the data it runs on.
+         */
+        StrategyTemplate: {
+            id: string;
+            title: string;
+            subtitle: string;
+            summary: string;
+            class_name: string;
+            dataset: string;
+            thumbnail: string;
+        };
+        /**
+         * StrategyUpdate
+         * @description A new name; the folder keeps its place.
+         */
+        StrategyUpdate: {
+            name: string;
+        };
+        /**
+         * StrategyVersion
+         * @description An immutable snapshot of every file of the folder that a run can import.
+         */
+        StrategyVersion: {
+            id: string;
+            strategy_id: string;
+            number: number;
+            sha256: string;
+            files: string[];
+            created_at: string;
         };
         /**
          * Trade
@@ -620,28 +1403,83 @@ export interface components {
             exit_rule: string;
         };
         /**
-         * ErrorBody
-         * @description The one shape of an error.
+         * TradePage
+         * @description Some of a run's trades: `total` counts all that the filter leaves.
          */
-        ErrorBody: {
-            message: string;
-            code: string;
-            /** @default null */
-            field?: string | null;
+        TradePage: {
+            items: components["schemas"]["Trade"][];
+            total: number;
+            next: number | null;
         };
         /**
-         * Overview
-         * @description The lab in numbers.
+         * TradesQuery
+         * @description Which trades.
          */
-        Overview: {
-            strategies: number;
-            datasets: number;
-            backtests: number;
-            trials: number;
-            running: number;
-            waiting: number;
-            cores: number;
-            version: string;
+        TradesQuery: {
+            /** @default 0 */
+            offset?: number;
+            /** @default 100 */
+            limit?: number;
+            /**
+             * @default all
+             * @enum {unknown}
+             */
+            filter?: "all" | "losses" | "wins";
+        };
+        /**
+         * UploadQuery
+         * @description What the file is; a form may say the same in its fields.
+         */
+        UploadQuery: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            filename?: string | null;
+            /** @default null */
+            symbol?: string | null;
+            /** @default null */
+            day_first?: boolean | null;
+        };
+        /**
+         * Verdict
+         * @description The sentence that judges a run.
+         */
+        Verdict: {
+            /** @enum {unknown} */
+            icon: "circle" | "clock" | "octagon" | "tick" | "triangle";
+            rule: string;
+            title: string;
+            text: string;
+            short: string;
+        };
+        /**
+         * VersionDiff
+         * @description What changed from version `a` to version `b` (numbers).
+         */
+        VersionDiff: {
+            a: number;
+            b: number;
+            files: components["schemas"]["FileDiff"][];
+        };
+        /**
+         * VersionQuery
+         * @description Which version; the newest unless named.
+         */
+        VersionQuery: {
+            /** @default null */
+            version?: number | null;
+        };
+        /**
+         * WindowQuery
+         * @description A symbol and a stretch of time: start included, end excluded.
+         */
+        WindowQuery: {
+            /** @default null */
+            symbol?: string | null;
+            /** @default null */
+            start?: string | null;
+            /** @default null */
+            end?: string | null;
         };
     };
     responses: never;
@@ -651,4 +1489,1309 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    get_api_backtests: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                strategy_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Backtest_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_backtests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestCreate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backtest"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_backtests_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backtest"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_api_backtests_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_backtests_id_bars: {
+        parameters: {
+            query?: {
+                symbol?: string | null;
+                start?: string | null;
+                end?: string | null;
+                points?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_backtests_id_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backtest"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_backtests_id_export: {
+        parameters: {
+            query?: {
+                table?: "equity" | "orders" | "trades";
+                format?: "csv" | "parquet";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_backtests_id_orders: {
+        parameters: {
+            query?: {
+                symbol?: string | null;
+                start?: string | null;
+                end?: string | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_backtests_id_results: {
+        parameters: {
+            query?: {
+                points?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestResults"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_backtests_id_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_backtests_id_trades: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+                filter?: "all" | "losses" | "wins";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TradePage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_datasets: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Dataset_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_datasets_upload: {
+        parameters: {
+            query?: {
+                name?: string | null;
+                filename?: string | null;
+                symbol?: string | null;
+                day_first?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDetail"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_datasets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDetail"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_api_datasets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    patch_api_datasets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DatasetUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDetail"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_datasets_id_download: {
+        parameters: {
+            query?: {
+                version?: number | null;
+                symbols?: string | null;
+                format?: "csv" | "parquet";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_datasets_id_preview: {
+        parameters: {
+            query?: {
+                version?: number | null;
+                symbol?: string | null;
+                offset?: number;
+                limit?: number;
+                start?: string | null;
+                end?: string | null;
+                points?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_datasets_id_validate: {
+        parameters: {
+            query?: {
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_datasets_id_versions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DatasetVersion_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_jobs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                state?: ("cancelled" | "failed" | "running" | "succeeded" | "waiting") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Job_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_jobs_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_jobs_id_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_jobs_id_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobLog"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_strategies: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                q?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Strategy_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_strategies_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StrategyCheck"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outline"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_strategies_code_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StrategyCreate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Strategy"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    put_api_strategies_code_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StrategyCode"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Strategy"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_strategies_code_id_execute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StrategyExecute"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_strategies_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StrategyTemplate_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_strategies_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Strategy"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_api_strategies_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    patch_api_strategies_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StrategyUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Strategy"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_strategies_id_versions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StrategyVersion_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_strategies_id_versions_a_diff_b: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                a: number;
+                b: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDiff"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_strategies_id_versions_number: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategySource"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_strategies_id_versions_number_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Strategy"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+}

@@ -26,7 +26,7 @@ export class ResultModel {
     lab.changed.connect(this._hear, this);
     lab.jobs.stateChanged.connect(this._follow, this);
     lab.jobEnded.connect(this._follow, this);
-    this._all = this._pages('all', 'number');
+    this._all = this._pages('all');
     this.trades = this._all;
   }
 
@@ -35,7 +35,6 @@ export class ResultModel {
   error: string | null = null;
 
   filter: TradeFilter = 'all';
-  sort = 'number';
   trades: TradePages;
   /** The selected row of the table. */
   selectedIndex: number | null = null;
@@ -82,11 +81,10 @@ export class ResultModel {
     this._emit();
   }
 
-  /** Filter or sort the trades; the selection goes. */
-  show(filter: TradeFilter, sort: string): void {
+  /** Filter the trades; the selection goes. */
+  show(filter: TradeFilter): void {
     this.filter = filter;
-    this.sort = sort;
-    this.trades = filter === 'all' && sort === 'number' ? this._all : this._pages(filter, sort);
+    this.trades = filter === 'all' ? this._all : this._pages(filter);
     this.selectedIndex = null;
     this.selected = null;
     void this.trades.at(0);
@@ -136,7 +134,7 @@ export class ResultModel {
       .sort((a, b) => distance(a) - distance(b));
     if (near.length > 0) {
       if (this.trades !== this._all) {
-        this.show('all', 'number');
+        this.show('all');
       }
       await this.select(near[0].number - 1);
     }
@@ -224,9 +222,9 @@ export class ResultModel {
     this._emit();
   }
 
-  private _pages(filter: TradeFilter, sort: string): TradePages {
+  private _pages(filter: TradeFilter): TradePages {
     const pages = new TradePages((offset, limit) =>
-      this.lab.client.listTrades(this.id, offset, limit, filter, sort)
+      this.lab.client.listTrades(this.id, offset, limit, filter)
     );
     pages.stateChanged.connect(() => this._emit());
     return pages;

@@ -14,7 +14,13 @@ import {
   showDialog,
   WidgetTracker
 } from '@jupyterlab/apputils';
-import { Toolbar, ToolbarButton } from '@jupyterlab/ui-components';
+import {
+  downloadIcon,
+  type LabIcon,
+  runIcon,
+  Toolbar,
+  ToolbarButton
+} from '@jupyterlab/ui-components';
 import { Menu, type Widget } from '@lumino/widgets';
 
 import { messageOf } from '../api/client';
@@ -180,11 +186,11 @@ async function makeTab(app: JupyterFrontEnd, lab: Lab, id: string): Promise<Resu
       Notification.error(`The backtest was not started: ${messageOf(error)}`);
     }
   };
-  const button = (label: string, tooltip: string, onClick: () => void): Widget =>
-    new ToolbarButton({ label, tooltip, onClick });
+  const button = (label: string, tooltip: string, onClick: () => void, icon?: LabIcon): Widget =>
+    new ToolbarButton({ label, tooltip, onClick, icon });
   tab.toolbar.addItem(
     'again',
-    button('▶ Run again', 'Run with the same settings', () => void again())
+    button('Run again', 'Run with the same settings', () => void again(), runIcon)
   );
   tab.toolbar.addItem(
     'parameters',
@@ -194,8 +200,11 @@ async function makeTab(app: JupyterFrontEnd, lab: Lab, id: string): Promise<Resu
   );
   tab.toolbar.addItem(
     'export',
-    button('Export', 'Trades, orders or equity as a file (E)', () =>
-      run(Command.exportBacktest, { id })
+    button(
+      'Export',
+      'Trades, orders or equity as a file (E)',
+      () => run(Command.exportBacktest, { id }),
+      downloadIcon
     )
   );
   tab.toolbar.addItem('spacer', Toolbar.createSpacerItem());

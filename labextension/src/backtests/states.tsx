@@ -1,3 +1,4 @@
+import { closeIcon } from '@jupyterlab/ui-components';
 import React, { useEffect, useState } from 'react';
 
 import type { Backtest, Finding, Job, JobError } from '../api/schemas';
@@ -21,7 +22,9 @@ export function Running(props: { backtest: Backtest; job: Job; run: Run }): JSX.
           run {backtest.number} · {backtest.strategy_name}{' '}
           <small className="alp-quiet">{backtest.dataset_name}</small>
         </h2>
-        <Button onClick={() => props.run(Command.cancelJob, { id: job.id })}>✕ Cancel</Button>
+        <Button onClick={() => props.run(Command.cancelJob, { id: job.id })}>
+          <closeIcon.react tag="span" /> Cancel
+        </Button>
       </header>
       <p className="alp-Steps">
         {Object.entries(job.steps).map(([step, took]) => (

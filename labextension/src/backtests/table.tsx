@@ -14,8 +14,6 @@ type Column = {
   key: string;
   title: string;
   numeric?: boolean;
-  /** What the server sorts by. */
-  sort?: string;
   cell: (trade: Trade) => React.ReactNode;
   hint?: (trade: Trade) => string;
 };
@@ -28,7 +26,7 @@ function columns(model: ResultModel): Column[] {
   );
   const many = backtest.settings.symbols.length > 1;
   return [
-    { key: 'number', title: '#', numeric: true, sort: 'number', cell: t => t.number },
+    { key: 'number', title: '#', numeric: true, cell: t => t.number },
     ...(many ? [{ key: 'symbol', title: 'Symbol', cell: (t: Trade) => t.symbol }] : []),
     { key: 'side', title: 'Side', cell: t => describeSide(t.side) },
     {
@@ -66,7 +64,7 @@ function columns(model: ResultModel): Column[] {
       cell: t => quantity(t.quantity),
       hint: t => String(t.quantity)
     },
-    { key: 'bars', title: 'Bars', numeric: true, sort: 'bars', cell: t => count(t.bars) },
+    { key: 'bars', title: 'Bars', numeric: true, cell: t => count(t.bars) },
     {
       key: 'costs',
       title: 'Costs',
@@ -78,7 +76,6 @@ function columns(model: ResultModel): Column[] {
       key: 'pnl',
       title: `PnL, ${currency}`,
       numeric: true,
-      sort: 'pnl',
       cell: t => signed(t.pnl, money(t.pnl, true)),
       hint: t => String(t.pnl)
     },
@@ -86,7 +83,6 @@ function columns(model: ResultModel): Column[] {
       key: 'pnl_fraction',
       title: 'PnL',
       numeric: true,
-      sort: 'pnl_fraction',
       cell: t => signed(t.pnl, percent(t.pnl_fraction, 2, true)),
       hint: t => String(t.pnl_fraction)
     },
@@ -158,7 +154,9 @@ export function TradeTable({ model }: { model: ResultModel }): JSX.Element {
           <thead>
             <tr>
               {shown.map(column => (
-                <Header key={column.key} column={column} model={model} />
+                <th key={column.key} className={column.numeric ? 'alp-number' : undefined}>
+                  {column.title}
+                </th>
               ))}
             </tr>
           </thead>
@@ -176,30 +174,6 @@ export function TradeTable({ model }: { model: ResultModel }): JSX.Element {
         )}
       </div>
     </section>
-  );
-}
-
-function Header({ column, model }: { column: Column; model: ResultModel }): JSX.Element {
-  const { sort } = column;
-  const name = column.numeric ? 'alp-number' : undefined;
-  if (!sort) {
-    return <th className={name}>{column.title}</th>;
-  }
-  const direction = model.sort === sort ? 1 : model.sort === `-${sort}` ? -1 : 0;
-  return (
-    <th
-      className={name}
-      aria-sort={direction > 0 ? 'ascending' : direction < 0 ? 'descending' : undefined}
-    >
-      <button
-        type="button"
-        className="alp-Plain"
-        onClick={() => model.show(model.filter, direction > 0 ? `-${sort}` : sort)}
-      >
-        {column.title}
-        {direction !== 0 && sort !== 'number' ? (direction > 0 ? ' ↑' : ' ↓') : ''}
-      </button>
-    </th>
   );
 }
 
@@ -255,7 +229,7 @@ function TradeBar({ model }: { model: ResultModel }): JSX.Element {
             key={filter}
             type="button"
             aria-pressed={model.filter === filter}
-            onClick={() => model.show(filter, model.sort)}
+            onClick={() => model.show(filter)}
           >
             {label}
             {model.filter === filter && filter !== 'all' && model.trades.total !== null

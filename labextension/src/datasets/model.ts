@@ -69,7 +69,7 @@ export class DatasetModel {
       const { series } = await this.lab.client.previewDataset(this.id, {
         symbol: this.symbol,
         offset: 0,
-        limit: 1,
+        limit: 0,
         start: new Date(this.window!.start).toISOString(),
         // The end is excluded, and the last bar belongs to the picture.
         end: new Date(this.window!.end + 1).toISOString(),
@@ -104,7 +104,7 @@ export class DatasetModel {
       symbol,
       offset,
       limit: PAGE,
-      points: 1
+      points: 10
     });
     if (symbol === this.symbol && offset === this.offset) {
       this.preview = preview;

@@ -143,7 +143,7 @@ async function makeTab(lab: Lab, id: string): Promise<DatasetTab> {
     tab.title.label = model.detail?.dataset.name ?? tab.title.label;
   });
   const get = (format: string) => () =>
-    download(lab.client.datasetDownload(id, { symbol: model.symbol, format }));
+    download(lab.client.datasetDownload(id, { symbols: model.symbol, format }));
   const items: [string, string, () => void][] = [
     ['Check again', 'Run the quality checks again', () => void model.validate()],
     ['Download CSV', 'Download the symbol’s bars as CSV', get('csv')],

@@ -1,10 +1,17 @@
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { addIcon, closeIcon, notebookIcon, ReactWidget, runIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import type { Dataset, Job, Strategy, StrategyTemplate } from '../api/schemas';
 import { Command } from '../commands';
 import { useModels } from '../components/hooks';
-import { alphaIcon, datasetIcon, reportState, StateIcon, stateName } from '../components/icons';
+import {
+  alphaIcon,
+  datasetIcon,
+  reportState,
+  StateIcon,
+  stateName,
+  uploadIcon
+} from '../components/icons';
 import {
   Button,
   ConnectionBanner,
@@ -16,10 +23,10 @@ import {
   Sparkline,
   Trouble
 } from '../components/parts';
-import { ago, count, day, percent, plural, ratio, seconds, time } from '../format';
+import { ago, count, month, percent, plural, ratio, seconds, time } from '../format';
 import type { Lab } from '../lab';
-import { describeBars } from '../datasets/describe';
-import { thumbnailUrl } from '../strategies/thumbnail';
+import { describeBars, describeCalendar } from '../datasets/describe';
+import { BLANK, inOrder, thumbnailUrl } from '../strategies/templates';
 
 /** Executes a command. */
 export type Run = (command: string, args?: Record<string, string | boolean | null>) => void;
@@ -70,10 +77,14 @@ function Overview({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
         </span>
         <div className="alp-Home-actions">
           <Button primary onClick={() => run(Command.newStrategy)}>
-            <span aria-hidden="true">＋</span> New strategy
+            <addIcon.react tag="span" /> New strategy
           </Button>
-          <Button onClick={() => run(Command.addData)}>Add data</Button>
-          <Button onClick={() => run('notebook:create-new')}>Notebook</Button>
+          <Button onClick={() => run(Command.addData)}>
+            <uploadIcon.react tag="span" /> Add data
+          </Button>
+          <Button onClick={() => run('notebook:create-new')}>
+            <notebookIcon.react tag="span" /> Notebook
+          </Button>
         </div>
       </header>
       {lab.jobs.items.length > 0 && <Running lab={lab} run={run} />}
@@ -93,7 +104,7 @@ function Overview({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
           lab.strategies.error === null && <Loading lines={5} />
         )}
       </section>
-      <Templates lab={lab} run={run} title="Start from a template" blank>
+      <Templates lab={lab} run={run} title="Start from a template">
         each teaches one idea, and has run on the data you see
       </Templates>
     </>
@@ -132,7 +143,9 @@ function RunningJob({ job, run }: { job: Job; run: Run }): JSX.Element {
         <span>{left === null ? '' : `${seconds(left)} left`}</span>
         <span>{jobStep(job)}</span>
       </div>
-      <Button onClick={() => run(Command.cancelJob, { id: job.id })}>✕ Cancel</Button>
+      <Button onClick={() => run(Command.cancelJob, { id: job.id })}>
+        <closeIcon.react tag="span" /> Cancel
+      </Button>
     </li>
   );
 }
@@ -213,7 +226,8 @@ function Templates(props: {
   lab: Lab;
   run: Run;
   title: string;
-  blank?: boolean;
+  /** A template that is offered elsewhere already. */
+  skip?: string;
   children: string;
 }): JSX.Element {
   const { lab, run } = props;
@@ -228,19 +242,11 @@ function Templates(props: {
       )}
       {!templates.ready && templates.error === null && <Loading lines={2} />}
       <div className="alp-Home-templates">
-        {templates.items.map(template => (
-          <TemplateCard key={template.id} template={template} run={run} />
-        ))}
-        {props.blank && templates.ready && (
-          <button
-            type="button"
-            className="alp-Template alp-mod-blank"
-            onClick={() => run(Command.newStrategy, { blank: true })}
-          >
-            <span aria-hidden="true">＋</span>
-            Blank strategy
-          </button>
-        )}
+        {inOrder(templates.items)
+          .filter(({ id }) => id !== props.skip)
+          .map(template => (
+            <TemplateCard key={template.id} template={template} run={run} />
+          ))}
       </div>
     </section>
   );
@@ -250,14 +256,23 @@ function TemplateCard({ template, run }: { template: StrategyTemplate; run: Run 
   return (
     <button
       type="button"
-      className="alp-Template"
+      className={template.id === BLANK ? 'alp-Template alp-mod-blank' : 'alp-Template'}
       title={template.summary}
       data-template={template.id}
       onClick={() => run(Command.newStrategy, { template: template.id })}
     >
-      <img src={thumbnailUrl(template.thumbnail)} alt="" />
-      <strong>{template.title}</strong>
-      <small>{template.subtitle}</small>
+      {template.id === BLANK ? (
+        <>
+          <addIcon.react tag="span" width="20px" />
+          {template.title}
+        </>
+      ) : (
+        <>
+          <img src={thumbnailUrl(template.thumbnail)} alt="" />
+          <strong>{template.title}</strong>
+          <small>{template.subtitle}</small>
+        </>
+      )}
     </button>
   );
 }
@@ -275,7 +290,7 @@ const STEPS = [
 ];
 
 function FirstVisit({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
-  const [start, ...others] = lab.templates.items;
+  const [start, ...others] = inOrder(lab.templates.items);
   return (
     <div className="alp-First">
       <h1>A strategy you can believe, in five minutes</h1>
@@ -300,12 +315,15 @@ function FirstVisit({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
           disabled={!start}
           onClick={() => run(Command.newStrategy, { template: start.id })}
         >
-          ▶ Start with the {(start?.title ?? 'moving-average cross').toLowerCase()}
+          <runIcon.react tag="span" width="14px" /> Start with the{' '}
+          {(start?.title ?? 'moving-average cross').toLowerCase()}
         </Button>
-        <Button onClick={() => run(Command.addData)}>Bring my own data</Button>
+        <Button onClick={() => run(Command.addData)}>
+          <uploadIcon.react tag="span" /> Bring my own data
+        </Button>
       </div>
       {(others.length > 0 || !lab.templates.ready) && (
-        <Templates lab={lab} run={run} title="Or choose another idea" blank>
+        <Templates lab={lab} run={run} title="Or choose another idea" skip={start?.id}>
           each teaches one thing, and has run on the data below
         </Templates>
       )}
@@ -337,9 +355,11 @@ function DataTable({ datasets, run }: { datasets: Dataset[]; run: Run }): JSX.El
               <strong>{dataset.name}</strong>
             </td>
             <td className="alp-quiet">
-              {describeBars(dataset)}, {day(dataset.start)} – {day(dataset.end)}
+              {describeBars(dataset)}, {month(dataset.start)} – {month(dataset.end)}
             </td>
-            <td className="alp-quiet">{dataset.description}</td>
+            <td className="alp-quiet" title={dataset.description}>
+              {describeCalendar(dataset.calendar)}
+            </td>
             <td className="alp-number">
               <StateIcon state={reportState(dataset.errors, dataset.warnings)} />{' '}
               {ratio(dataset.score)}

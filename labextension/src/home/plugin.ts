@@ -41,7 +41,10 @@ export const homePlugin: JupyterFrontEndPlugin<void> = {
           void tracker.add(home);
         }
         if (!home.isAttached) {
-          app.shell.add(home, 'main', { type: 'Alphintra' });
+          // The first tab: before whatever is open.
+          const [first] = app.shell.widgets('main');
+          const place = first ? ({ mode: 'tab-before', ref: first.id } as const) : {};
+          app.shell.add(home, 'main', { type: 'Alphintra', ...place });
         }
         app.shell.activateById(home.id);
         return home;

@@ -9,7 +9,7 @@ import {
   refreshIcon
 } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
-import { Menu, type PanelLayout } from '@lumino/widgets';
+import { type AccordionPanel, Menu, type PanelLayout, type Widget } from '@lumino/widgets';
 import React from 'react';
 
 import { Command } from '../commands';
@@ -79,6 +79,11 @@ export class LabPanel extends SidePanel {
       <BacktestList lab={lab} run={run} showMenu={openMenu} />,
       () => lab.backtests.refresh()
     );
+    for (const list of [lab.strategies, lab.datasets, lab.backtests, lab.jobs, uploads]) {
+      list.stateChanged.connect(this._scheduleFit, this);
+    }
+    // Once a section was dragged, the sizes are the user's.
+    this._accordion.handleMoved.connect(() => (this._dragged = true));
     (this.layout as PanelLayout).addWidget(
       ReactWidget.create(<DropZone lab={lab} uploads={uploads} run={run} />)
     );
@@ -106,6 +111,36 @@ export class LabPanel extends SidePanel {
     section.addWidget(ReactWidget.create(body));
     this.addWidget(section);
   }
+
+  protected onResize(msg: Widget.ResizeMessage): void {
+    super.onResize(msg);
+    this._scheduleFit();
+  }
+
+  private get _accordion(): AccordionPanel {
+    return this.content as AccordionPanel;
+  }
+
+  private _scheduleFit(): void {
+    window.cancelAnimationFrame(this._frame);
+    this._frame = window.requestAnimationFrame(() => this._fitSections());
+  }
+
+  /** Each section gets the height of its rows, the last one what is left. */
+  private _fitSections(): void {
+    if (this._dragged || this.isDisposed || !this.isVisible) {
+      return;
+    }
+    const heights = this.widgets.map(section =>
+      Math.max(60, section.isVisible ? (section.node.firstElementChild?.scrollHeight ?? 0) : 0)
+    );
+    const room = this.content.node.clientHeight - 30 * heights.length;
+    const [first, second] = heights.map(height => Math.min(height, room * 0.4));
+    this._accordion.setRelativeSizes([first, second, Math.max(60, room - first - second)]);
+  }
+
+  private _dragged = false;
+  private _frame = 0;
 }
 
 function Count(props: {
@@ -123,6 +158,7 @@ function button(icon: typeof ellipsesIcon, tooltip: string, onClick: () => void)
 function toolbar(...buttons: ToolbarButton[]): Toolbar {
   const bar = new Toolbar();
   bar.addClass('alp-Panel-actions');
+  bar.addItem('spacer', Toolbar.createSpacerItem());
   buttons.forEach((item, i) => bar.addItem(`${i}`, item));
   return bar;
 }

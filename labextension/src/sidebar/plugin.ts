@@ -27,7 +27,7 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     const panel = new LabPanel(lab, uploads, app.commands);
-    app.shell.add(panel, 'left', { rank: 150, type: 'Alphintra' });
+    app.shell.add(panel, 'left', { rank: 300, type: 'Alphintra' });
     restorer?.add(panel, 'alphintra-panel');
     app.commands.addCommand(Command.openPanel, {
       label: 'Show Alphintra Panel',

@@ -1,59 +1,77 @@
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { ReactWidget, runIcon, Toolbar } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
+import type { Widget } from '@lumino/widgets';
 import React from 'react';
 
 import type { Parameter } from '../api/schemas';
 import { useModels } from '../components/hooks';
-import { StateIcon } from '../components/icons';
+import { datasetIcon, StateIcon } from '../components/icons';
 import { Link } from '../components/parts';
 import { showValue } from './form';
 import type { StrategySession } from './session';
 
 /** The editor's toolbar: Run backtest and the dataset at the left, the version at the right. */
-export class StrategyBar extends ReactWidget {
-  constructor(
-    private session: StrategySession,
-    private onRun: () => void
-  ) {
-    super();
-    this.addClass('alp-StrategyBar');
-  }
-
-  protected render(): JSX.Element {
-    return <Bar session={this.session} onRun={this.onRun} />;
-  }
+export function toolbarItems(
+  session: StrategySession,
+  onRun: () => void
+): [name: string, widget: Widget][] {
+  const item = (element: JSX.Element): Widget => {
+    const widget = ReactWidget.create(element);
+    widget.addClass('alp-ToolItem');
+    return widget;
+  };
+  return [
+    ['run', item(<RunButton session={session} onRun={onRun} />)],
+    ['dataset', item(<DatasetPicker session={session} />)],
+    ['spacer', Toolbar.createSpacerItem()],
+    ['version', item(<Version session={session} />)]
+  ];
 }
 
-function Bar({ session, onRun }: { session: StrategySession; onRun: () => void }): JSX.Element {
+function RunButton(props: { session: StrategySession; onRun: () => void }): JSX.Element {
+  const { session, onRun } = props;
   useModels(session, session.form);
-  const { blocked, strategy, lab } = session;
+  const { blocked } = session;
   return (
-    <>
-      <button
-        type="button"
-        className="alp-ToolButton alp-Run"
-        disabled={blocked !== null}
-        title={blocked ?? 'Save, and run a backtest (Alt Shift R)'}
-        onClick={onRun}
+    <button
+      type="button"
+      className="alp-ToolButton alp-Run"
+      disabled={blocked !== null}
+      title={blocked ?? 'Save, and run a backtest (Alt Shift R)'}
+      onClick={onRun}
+    >
+      <runIcon.react tag="span" width="14px" /> Run backtest
+    </button>
+  );
+}
+
+function DatasetPicker({ session }: { session: StrategySession }): JSX.Element {
+  useModels(session, session.form);
+  return (
+    <label className="alp-Dataset">
+      <datasetIcon.react tag="span" width="14px" />
+      <span className="alp-visuallyHidden">Dataset</span>
+      <select
+        name="dataset"
+        value={session.dataset}
+        onChange={event => session.form.set({ dataset: event.target.value })}
       >
-        <span aria-hidden="true">▶</span> Run backtest
-      </button>
-      <label className="alp-Dataset">
-        <span className="alp-visuallyHidden">Dataset</span>
-        <select
-          value={session.dataset}
-          onChange={event => session.form.set({ dataset: event.target.value })}
-        >
-          {lab.datasets.items.map(dataset => (
-            <option key={dataset.id}>{dataset.name}</option>
-          ))}
-        </select>
-      </label>
-      <span className="alp-StrategyBar-version alp-quiet">
-        {strategy?.version ? `v${strategy.version}` : 'not run yet'}
-        {session.dirty ? ' · edited' : ''}
-      </span>
-    </>
+        {session.lab.datasets.items.map(dataset => (
+          <option key={dataset.id}>{dataset.name}</option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Version({ session }: { session: StrategySession }): JSX.Element {
+  useModels(session);
+  const { strategy, dirty } = session;
+  return (
+    <span className="alp-Version alp-quiet">
+      {strategy?.version ? `v${strategy.version}` : 'no version yet'}
+      {dirty ? ' · edited' : ''}
+    </span>
   );
 }
 
@@ -129,7 +147,7 @@ function Form({ session }: { session: StrategySession }): JSX.Element {
         <Field
           label="commission"
           value={form.commission}
-          hint="the data’s"
+          hint="auto"
           fault={faults.commission}
           title="Percent of the traded value, each side. Empty: what the instrument names, or none."
           onChange={commission => form.set({ commission })}

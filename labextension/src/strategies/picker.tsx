@@ -4,16 +4,16 @@ import React, { useState } from 'react';
 import { messageOf } from '../api/client';
 import type { Strategy, StrategyTemplate } from '../api/schemas';
 import type { Lab } from '../lab';
-import { thumbnailUrl } from './thumbnail';
+import { BLANK, inOrder, thumbnailUrl } from './templates';
 
-type Choice = { template: string | null; name: string };
+type Choice = { template: string; name: string };
 
 /** Ask for a template and a name; null when it was called off. */
 export async function pickTemplate(lab: Lab): Promise<Strategy | null> {
   if (!lab.templates.ready) {
     await lab.templates.refresh();
   }
-  const body = new Picker(lab.templates.items);
+  const body = new Picker(inOrder(lab.templates.items));
   for (;;) {
     const { button, value } = await showDialog<Choice>({
       title: 'New strategy',
@@ -34,14 +34,13 @@ export async function pickTemplate(lab: Lab): Promise<Strategy | null> {
 }
 
 /** Create a strategy without asking: a taken name gets the next free number. */
-export async function createNamed(lab: Lab, template: StrategyTemplate | null): Promise<Strategy> {
+export async function createNamed(lab: Lab, template: StrategyTemplate): Promise<Strategy> {
   const taken = new Set(lab.strategies.items.map(strategy => strategy.name.toLowerCase()));
-  const base = template?.class_name ?? 'MyStrategy';
-  let name = base;
+  let name = template.class_name;
   for (let n = 2; taken.has(name.toLowerCase()); n++) {
-    name = `${base}${n}`;
+    name = `${template.class_name}${n}`;
   }
-  return lab.client.createStrategy(name, template?.id ?? null);
+  return lab.client.createStrategy(name, template.id);
 }
 
 class Picker extends ReactWidget implements Dialog.IBodyWidget<Choice> {
@@ -49,7 +48,7 @@ class Picker extends ReactWidget implements Dialog.IBodyWidget<Choice> {
     super();
     this.addClass('alp-Picker');
     this._choice = {
-      template: templates[0]?.id ?? null,
+      template: templates[0]?.id ?? BLANK,
       name: templates[0]?.class_name ?? 'MyStrategy'
     };
   }
@@ -89,12 +88,10 @@ function PickerBody(props: {
     setChoice(next);
     props.onChange(next);
   };
-  const pick = (template: StrategyTemplate | null) => {
-    const named = [...props.templates.map(item => item.class_name), 'MyStrategy'].includes(
-      choice.name
-    );
-    const name = named ? (template?.class_name ?? 'MyStrategy') : choice.name;
-    change({ template: template?.id ?? null, name });
+  const pick = (template: StrategyTemplate) => {
+    // A name that was typed stays; one that came with a template goes with it.
+    const own = props.templates.every(item => item.class_name !== choice.name);
+    change({ template: template.id, name: own ? choice.name : template.class_name });
   };
   return (
     <>
@@ -126,17 +123,6 @@ function PickerBody(props: {
             <small>{template.summary || template.subtitle}</small>
           </label>
         ))}
-        <label className="alp-Template">
-          <input
-            type="radio"
-            name="template"
-            value=""
-            checked={choice.template === null}
-            onChange={() => pick(null)}
-          />
-          <strong>Blank strategy</strong>
-          <small>an empty class</small>
-        </label>
       </div>
     </>
   );

@@ -13,10 +13,12 @@ import type { Widget } from '@lumino/widgets';
 import { messageOf } from '../api/client';
 import type { Settings, Strategy } from '../api/schemas';
 import { CATEGORY, Command } from '../commands';
+import { alphaIcon } from '../components/icons';
 import { ILab, type Lab } from '../lab';
-import { StrategyBar, StrategyForm } from './editor';
+import { StrategyForm, toolbarItems } from './editor';
 import { FormModel } from './form';
 import { createNamed, pickTemplate } from './picker';
+import { BLANK } from './templates';
 import { ProblemsPanel } from './problems';
 import {
   entryPath,
@@ -58,6 +60,11 @@ export const strategiesPlugin: JupyterFrontEndPlugin<void> = {
     ]) {
       palette?.addItem({ command, category: CATEGORY });
     }
+    palette?.addItem({
+      command: Command.newStrategy,
+      args: { template: BLANK },
+      category: CATEGORY
+    });
   }
 };
 
@@ -79,10 +86,8 @@ class Strategies {
     const session = new StrategySession(this.lab, widget, this._form(path));
     this._sessions.set(widget, session);
     widget.disposed.connect(() => this._sessions.delete(widget));
-    widget.toolbar.insertItem(
-      0,
-      'alphintra',
-      new StrategyBar(session, () => void this._start(session))
+    toolbarItems(session, () => void this._start(session)).forEach(([name, item], i) =>
+      widget.toolbar.insertItem(i, `alphintra-${name}`, item)
     );
     widget.contentHeader.addWidget(new StrategyForm(session));
     session.stateChanged.connect(() => this._showErrors(session));
@@ -102,12 +107,11 @@ class Strategies {
     const id = { type: 'string' } as const;
     const withId = { args: { type: 'object', properties: { id } } } as const;
     commands.addCommand(Command.newStrategy, {
-      label: args => (args.blank ? 'Blank Strategy' : 'New Strategy…'),
+      label: args => (args.template === BLANK ? 'Blank Strategy' : 'New Strategy…'),
+      icon: alphaIcon,
       caption: 'New strategy from a template',
-      describedBy: {
-        args: { type: 'object', properties: { template: id, blank: { type: 'boolean' } } }
-      },
-      execute: args => this._new(args.template as string | undefined, Boolean(args.blank))
+      describedBy: { args: { type: 'object', properties: { template: id } } },
+      execute: args => this._new(args.template as string | undefined)
     });
     commands.addCommand(Command.openStrategy, {
       label: args => (args.id ? 'Open' : 'Open Strategy…'),
@@ -157,16 +161,15 @@ class Strategies {
     });
   }
 
-  private async _new(templateId: string | undefined, blank: boolean): Promise<void> {
+  private async _new(templateId: string | undefined): Promise<void> {
     try {
       if (templateId && !this.lab.templates.find(templateId)) {
         await this.lab.templates.refresh();
       }
-      const template = templateId ? this.lab.templates.find(templateId) : null;
-      const strategy =
-        template || blank
-          ? await createNamed(this.lab, template ?? null)
-          : await pickTemplate(this.lab);
+      const template = templateId ? this.lab.templates.find(templateId) : undefined;
+      const strategy = template
+        ? await createNamed(this.lab, template)
+        : await pickTemplate(this.lab);
       if (strategy) {
         await this.lab.strategies.refresh();
         await this._open(strategy);
