@@ -16,6 +16,7 @@ from ..datasets.table import DatasetVersionRow
 from ..db import Page
 from ..jobs import service as jobs
 from ..jobs.schema import Job
+from ..strategies import service as strategies
 from .handler import LabHandler, ListQuery, Route, endpoint
 
 Points = Annotated[int, msgspec.Meta(ge=10, le=5000)]
@@ -75,6 +76,8 @@ class BacktestsHandler(LabHandler):
     @endpoint(status=201)
     async def post(self, body: BacktestCreate) -> Backtest:
         """Define a backtest; nothing runs yet."""
+        # The file may have been edited since it was last read: its parameters count as they are.
+        await strategies.snapshot_strategy(self.session, self.lab.workspace, body.strategy_id)
         row = await service.create_backtest(self.session, body)
         return await service.get_backtest(self.session, row.id)
 

@@ -46,7 +46,7 @@ async def log_pending(database: Database, jobs: Path, tracking_uri: str) -> int:
             .order_by(BacktestRow.id)
             .limit(20)
         )
-        rows = found.tuples().all()
+        rows = found.all()
     for backtest, strategy, code, dataset, data in rows:
         run = _describe(backtest, strategy, code, dataset, data, jobs)
         run_id = await asyncio.to_thread(experiments.write_run, tracking_uri, run)

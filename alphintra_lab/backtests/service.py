@@ -57,7 +57,15 @@ def complete_settings(
 ) -> Settings:
     """The settings of a run with each default filled in, or Invalid naming the field."""
     symbols = datasets.choose_symbols(version, create.symbols)
-    costs = [i.commission for i in version.instruments if i.symbol in symbols]
+    chosen = [one for one in version.instruments if one.symbol in symbols]
+    for one in chosen:
+        if one.multiplier != 1:
+            raise Invalid(
+                f"{one.symbol} has a contract multiplier of {one.multiplier:g}; the engine trades "
+                "instruments with a multiplier of 1.",
+                field="symbols",
+            )
+    costs = [one.commission for one in chosen]
     usual = max((c for c in costs if c is not None), default=0.0)
     commission = usual if create.commission is None else create.commission
     slippage = 0.0 if create.slippage_bps is None else create.slippage_bps
@@ -210,7 +218,7 @@ async def describe(session: AsyncSession, rows: list[BacktestRow]) -> list[Backt
             StrategyVersionRow.id.in_(code_ids)
         )
     )
-    code_of: dict[str, int] = dict(numbers.tuples().all())
+    code_of: dict[str, int] = dict(numbers.all())
     job_rows = await _by_id(session, JobRow, {r.job_id for r in rows if r.job_id})
     described = await jobs.describe_jobs(session, list(job_rows.values()))
     job_of = {job.id: job for job in described}
@@ -307,7 +315,7 @@ async def strategy_results(
         .where(StrategyRow.id.in_(strategy_ids))
         .group_by(StrategyRow.id)
     )
-    trials: dict[str, int] = dict(counts.tuples().all())
+    trials: dict[str, int] = dict(counts.all())
     return {one: (trials.get(one, 0), last.get(one)) for one in strategy_ids}
 
 

@@ -60,7 +60,7 @@ async def get_row(session: AsyncSession, job_id: str) -> JobRow:
 async def count_states(session: AsyncSession) -> dict[str, int]:
     """How many jobs are in each state."""
     rows = await session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def describe_jobs(session: AsyncSession, rows: list[JobRow]) -> list[Job]:
