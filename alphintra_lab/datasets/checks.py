@@ -82,10 +82,10 @@ class Tally:
 
 def make_report(tally: Tally, total_rows: int, further: Sequence[Finding] = ()) -> Report:
     """The report: findings, errors first, and the score."""
-    order: list[Severity] = ["error", "warning", "note"]
+    order, checks = list(WEIGHTS), list(CHECKS)
     findings = [_make_finding(check, tally) for check in CHECKS if tally.rows.get(check)]
     findings += further
-    findings.sort(key=lambda finding: order.index(finding.severity))
+    findings.sort(key=lambda one: (order.index(one.severity), checks.index(one.check)))
     return Report(score=score(findings, total_rows), findings=findings)
 
 
@@ -141,17 +141,17 @@ def check_bars(
 
     slack = ROUNDING * np.abs(close)
     crossed = high < low - slack
-    tally.add("high_below_low", symbol, rows[sound & crossed])
+    usable = sound & positive  # one cause, one finding
+    tally.add("high_below_low", symbol, rows[usable & crossed])
     top, bottom = np.maximum(open_, close), np.minimum(open_, close)
     outside = (top > high + slack) | (bottom < low - slack)
-    tally.add("outside_high_low", symbol, rows[sound & ~crossed & outside])
+    tally.add("outside_high_low", symbol, rows[usable & ~crossed & outside])
 
     _check_volume(tally, symbol, values["volume"], np.setdiff1d(rows, mistyped), rows)
     missing = count_missing(time, spacing, calendar)
     gaps = missing > 0
     tally.add("gap", symbol, rows[gaps], int((missing[gaps] - 1).sum()))
 
-    usable = sound & positive
     slipped = find_decimal_jumps(prices[:, usable])
     tally.add("decimal_jump", symbol, rows[usable][slipped])
     first, length = find_stale_runs(prices, values["volume"])

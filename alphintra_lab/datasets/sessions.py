@@ -55,14 +55,16 @@ def new_york_closings(first: int, last: int) -> np.ndarray:
     king = named.str.contains("King").to_numpy() & (dates.year < 1998)
     days = dates[~king].union(pd.DatetimeIndex(SPECIAL_CLOSINGS))
     days = days[(days >= start) & (days <= end)]
-    return np.unique(days.as_unit("ns").asi8 // DAY)
+    numbers = np.unique(days.as_unit("ns").asi8 // DAY)
+    return numbers[_weekday(numbers) < 5]
 
 
 def currency_closings(first: int, last: int) -> np.ndarray:
-    """Trading days on which the currency market is shut: 25 December and 1 January."""
+    """Weekdays on which the currency market is shut: 25 December and 1 January."""
     days = pd.date_range(pd.Timestamp(first * DAY), pd.Timestamp(last * DAY)).as_unit("ns")
     shut = ((days.month == 12) & (days.day == 25)) | ((days.month == 1) & (days.day == 1))
-    return days[shut].asi8 // DAY
+    numbers: np.ndarray = days[shut].asi8 // DAY
+    return numbers[_weekday(numbers) < 5]
 
 
 def find_spacing(time: np.ndarray) -> int:
@@ -181,7 +183,6 @@ def _market_clock(time: np.ndarray, spacing: int, calendar: str) -> np.ndarray:
     opened = (days - weekday) // 7 * 5 + np.minimum(weekday, 5)
     closings = new_york_closings if calendar == "XNYS" else currency_closings
     closed = closings(int(days[0]), int(days[-1]))
-    closed = closed[_weekday(closed) < 5]
     opened = opened - np.searchsorted(closed, days)
     shut = (weekday >= 5) | np.isin(days, closed)
     clock: np.ndarray = opened * DAY + np.where(shut, 0, within)

@@ -75,19 +75,30 @@ def hash_version(files: dict[str, str], columns: list[str]) -> str:
 
 
 def write_bars(store: Path, table: pa.Table) -> tuple[str, int]:
-    """Put bars into the store, all or nothing; answers the file's name and size in bytes."""
+    """Put bars into the store, all or nothing; answers the file's name and size in bytes.
+
+    A file that is there already stays, and counts as used now; a damaged one is replaced.
+    """
     name = f"{hash_bars(table)}.parquet"
+    path = store / name
+    if path.exists() and _is_sound(path):
+        os.utime(path)
+        return name, path.stat().st_size
     return name, write_table(store, name, table)
 
 
+def _is_sound(path: Path) -> bool:
+    try:
+        return hash_bars(open_bars(path, "").read()) == path.stem
+    except (DamagedStore, OSError):
+        return False
+
+
 def write_table(store: Path, name: str, table: pa.Table) -> int:
-    """Write `name` in full or not at all; what is already there stays, and counts as used now."""
+    """Write a table as `name`, all or nothing; answers its size in bytes."""
     import pyarrow.parquet as pq
 
     path = store / name
-    if path.exists():
-        os.utime(path)
-        return path.stat().st_size
     store.mkdir(parents=True, exist_ok=True)
     with write_whole(path, table.nbytes) as file:
         pq.write_table(table, file, compression="zstd", row_group_size=ROWS_PER_GROUP)
