@@ -37,6 +37,12 @@ def test_a_new_route_is_authenticated_by_default() -> None:
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
+def _body(error: HTTPClientError) -> dict[str, Any]:
+    assert error.response is not None
+    body: dict[str, Any] = json.loads(error.response.body)
+    return body
+
+
 async def test_a_stranger_is_refused_by_every_method_of_every_other_route(
     lab: ServerApp, lab_fetch: Fetch
 ) -> None:
@@ -49,7 +55,7 @@ async def test_a_stranger_is_refused_by_every_method_of_every_other_route(
             await lab_fetch(path, method=method, body="{}", known=False)
         # 403 where Jupyter's own guard against forged requests comes first.
         assert refused.value.code in (401, 403), f"{method} {path}"
-        assert json.loads(refused.value.response.body)["code"] in ("unauthorized", "forbidden")
+        assert _body(refused.value)["code"] in ("unauthorized", "forbidden")
 
 
 async def test_a_stranger_may_ask_how_the_lab_is(lab: ServerApp, lab_fetch: Fetch) -> None:
@@ -61,7 +67,7 @@ async def test_every_error_has_the_one_shape(lab: ServerApp, lab_fetch: Fetch) -
     async def refused(path: str, **options: Any) -> tuple[int, dict[str, Any]]:
         with pytest.raises(HTTPClientError) as error:
             await lab_fetch(path, **options)
-        return error.value.code, json.loads(error.value.response.body)
+        return error.value.code, _body(error.value)
 
     post = {"method": "POST"}
     assert await refused("/api/backtests", **post, body="{") == (
