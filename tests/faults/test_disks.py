@@ -12,7 +12,7 @@ import pytest
 from tests.faults.conftest import wait_for_end
 from tests.faults.harness import Lab, fill_disk, small_disk
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 Start = Callable[..., dict[str, Any]]
 
 

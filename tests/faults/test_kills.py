@@ -11,7 +11,7 @@ import pytest
 from tests.faults.conftest import wait_for_end, wait_for_user_code
 from tests.faults.harness import Lab, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 Start = Callable[..., dict[str, Any]]
 
 

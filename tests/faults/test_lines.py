@@ -13,7 +13,7 @@ from tests.emulators.postgres import Postgres
 from tests.faults.conftest import wait_for_datasets, wait_for_end
 from tests.faults.harness import CutLine, Lab, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 Start = Callable[..., dict[str, Any]]
 
 ROWS = b"".join(b"%d,1.0,1.2,0.9,1.1,5\n" % (1_500_000_000 + 3600 * i) for i in range(60_000))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import wait_for_datasets, wait_for_end, wait_for_user_code
+from tests.faults.conftest import SLOW, wait_for_datasets, wait_for_end, wait_for_user_code
 from tests.faults.harness import Lab, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 Start = Callable[..., dict[str, Any]]
 
 
@@ -55,3 +59,33 @@ def test_two_labs_that_start_at_once_share_the_work_and_one_survives_the_other(
     finally:
         one.__exit__()
         two.__exit__()
+
+
+def test_the_command_line_beside_a_server_shares_its_home(tmp_path: Path) -> None:
+    """Both see the run, and both would write it to MLflow, whose own database is new too."""
+    (tmp_path / "cross.py").write_text(SLOW.format(seconds=0))
+    with Lab(tmp_path / "home", tmp_path / "workspace") as lab:
+        wait_for_datasets(lab)
+        command = [str(Path(sys.executable).with_name("alphintra-lab")), "backtest", "cross.py"]
+        runs = [
+            subprocess.Popen(
+                [*command, "--dataset", "eurusd-1h", "--json"],
+                env={**os.environ, "ALPHINTRA_HOME": str(lab.home)},
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        printed = [run.communicate(timeout=90) for run in runs]
+        assert [run.returncode for run in runs] == [0, 0], printed
+        results = [json.loads(out) for out, _ in printed]
+        assert results[0]["ledger_sha256"] == results[1]["ledger_sha256"]
+        wait_until(
+            lambda: all(
+                lab.json("GET", f"/api/backtests/{result['id']}")["mlflow_run_id"]
+                for result in results
+            ),
+            "both runs are in MLflow",
+        )

@@ -124,6 +124,7 @@ def test_the_server_opens_with_the_page_and_the_documentation(
         config = json.loads(found[1])
         assert "alphintra-lab" in [ext["name"] for ext in config["federated_extensions"]]
         assert list(lab.json("GET", "/api/kernelspecs")["kernelspecs"]) == ["alphintra-sandboxed"]
+        assert lab.request("GET", "/api/terminals").status_code == 404
 
         settings = lab.json("GET", "/lab/api/settings/@jupyterlab/apputils-extension:notification")
         assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"
