@@ -1,4 +1,4 @@
-import type { Backtest, BacktestResults, Check, Settings, Trade } from '../api/schemas';
+import type { BacktestResults, Check, Settings, Trade } from '../api/schemas';
 import type { StateName } from '../components/icons';
 import { count, number, percent, plain, plural, rate, ratio, UNDEFINED } from '../format';
 
@@ -99,9 +99,7 @@ export type Metric = { label: string; value: string; note: string; help: string 
 export function describeMetrics(results: BacktestResults): Metric[] {
   const { benchmark, currency } = results;
   const m = results.backtest.metrics ?? {};
-  const ppy = m.periods_per_year;
-  const yearly = ppy ? `Annualised with ${count(ppy)} bars a year.` : '';
-  const days = (Date.parse(results.last_bar) - Date.parse(results.first_bar)) / 86_400_000;
+  const yearly = m.bars && m.years ? `Annualised with ${count(m.bars / m.years)} bars a year.` : '';
   const held = benchmark.total_return;
   return [
     {
@@ -113,7 +111,7 @@ export function describeMetrics(results: BacktestResults): Metric[] {
     {
       label: 'CAGR',
       value: percent(m.cagr, 1, true),
-      note: `${number(days / 365.25, 2)} years`,
+      note: `${number(m.years, 2)} years`,
       help: `The return as a constant rate a year. ${yearly}`
     },
     {
@@ -170,13 +168,16 @@ export function describeMetrics(results: BacktestResults): Metric[] {
   }));
 }
 
-/** "signal, next open" */
-export function describeRule(rule: string, backtest: Backtest): string {
-  const words = rule.replace(/_/g, ' ');
-  const when = backtest.settings.fill === 'next_open' ? 'next open' : 'same close';
-  return words.includes('open') || words.includes('close') || words === ''
-    ? words
-    : `${words}, ${when}`;
+const RULES: Record<string, string> = {
+  next_open: 'next open',
+  same_close: 'same close',
+  cut_cash: 'next open, cut to the cash that was there'
+};
+
+/** "signal, next open": what decided the order, and how it filled. */
+export function describeRule(rule: string, results: BacktestResults): string {
+  const decided = 'entries' in results.decision_counts ? 'signal' : 'target weight';
+  return `${decided}, ${RULES[rule] ?? rule.replace(/_/g, ' ')}`;
 }
 
 /** "▲ long" */
@@ -185,16 +186,18 @@ export const describeSide = (side: Trade['side']): string =>
 
 /** Why a run has no trades, from how often each kind of decision was taken. */
 export function describeNoTrades(results: BacktestResults): string {
-  const counts = Object.entries(results.decision_counts);
-  if (counts.length === 0) {
-    return 'The strategy took no decision at all.';
-  }
-  const said = counts.map(([kind, n]) => `${kind.replace(/_/g, ' ')} on ${plural(n, 'bar')}`);
-  const refused = results.refused.length
-    ? ` ${plural(results.refused.length, 'order')} refused, the first because: ${results.refused[0].reason}`
-    : '';
-  const pending = results.pending.length
-    ? ` ${plural(results.pending.length, 'decision')} on the last bar had no bar left to fill on.`
-    : '';
-  return `The strategy decided: ${said.join(', ')}.${refused}${pending}`;
+  const { decision_counts: counts, refused, pending } = results;
+  const said = Object.entries(counts)
+    .filter(([kind, n]) => n > 0 || kind === 'entries')
+    .map(([kind, n]) => `${kind} on ${plural(n, 'bar')}`);
+  const sentences = [
+    said.length > 0 ? `The strategy decided ${said.join(', ')}.` : 'The strategy decided nothing.',
+    ...(refused.length > 0
+      ? [`${plural(refused.length, 'order')} refused; the first: ${refused[0].reason}`]
+      : []),
+    ...(pending.length > 0
+      ? [`${plural(pending.length, 'decision')} on the last bar had no bar left to fill on.`]
+      : [])
+  ];
+  return sentences.join(' ');
 }

@@ -49,7 +49,7 @@ export function WhyThisFill({ model, trade }: { model: ResultModel; trade: Trade
           ✕
         </button>
       </header>
-      <p>{explain(trade, side, describeRule(rule, backtest), backtest.settings.fill)}</p>
+      <p>{explain(trade, side, describeRule(rule, model.results!), backtest.settings.fill)}</p>
       {error !== null && <p role="alert">{error}</p>}
       <dl>
         <dt>Decided</dt>
@@ -93,5 +93,5 @@ function explain(
     fill === 'next_open'
       ? 'filled at the next open after the close it was decided on.'
       : 'filled at the very close it was decided on, a price nobody can trade at.';
-  return `The ${what} (${rule}), ${where}`;
+  return `The ${what} (${rule}) ${where}`;
 }

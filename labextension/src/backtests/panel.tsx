@@ -176,7 +176,9 @@ function Result({ model }: { model: ResultModel }): JSX.Element {
         <div className="alp-Result-main">
           {results.curve.time.length > 0 && <Charts model={model} />}
           {model.explaining && model.selected && (
-            <WhyThisFill key={model.selected.number} model={model} trade={model.selected} />
+            <div className="alp-WhyPlace">
+              <WhyThisFill key={model.selected.number} model={model} trade={model.selected} />
+            </div>
           )}
           {traded ? <TradeTable model={model} /> : <NoTrades model={model} />}
         </div>

@@ -67,7 +67,10 @@ export const backtestsPlugin: JupyterFrontEndPlugin<void> = {
         const tab = open ?? (await makeTab(app, lab, backtest));
         if (!open) {
           void tracker.add(tab);
-          shell.add(tab, 'main', { type: 'Alphintra' });
+          // Beside the first tabs: the code at the right stays in sight.
+          const [first] = shell.widgets('main');
+          const place = first ? ({ mode: 'tab-after', ref: first.id } as const) : {};
+          shell.add(tab, 'main', { type: 'Alphintra', ...place });
         }
         shell.activateById(tab.id);
         return tab;

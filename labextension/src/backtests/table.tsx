@@ -89,7 +89,7 @@ function columns(model: ResultModel): Column[] {
     {
       key: 'rule',
       title: 'Exit rule',
-      cell: t => (t.status === 'open' ? 'still open' : describeRule(t.exit_rule, backtest))
+      cell: t => (t.status === 'open' ? 'still open' : describeRule(t.exit_rule, model.results!))
     }
   ];
 }

@@ -106,7 +106,7 @@ export class EquityChart {
       line_width: 1
     });
     const last = this._curve?.equity[this._curve.equity.length - 1] ?? null;
-    this.equity.tagValue(last, number(last), colours.strategy, colours.paper);
+    this.equity.tagValue(last, number(last), colours.strategy);
   }
 
   private _curve: Curve | null = null;

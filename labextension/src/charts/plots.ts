@@ -2,7 +2,6 @@
 // pages import it lazily, and only the models that are drawn with.
 import { add_document_standalone } from '@bokeh/bokehjs/build/js/lib/embed/standalone';
 import { Document } from '@bokeh/bokehjs/build/js/lib/document';
-import { Label } from '@bokeh/bokehjs/build/js/lib/models/annotations/label';
 import { Span } from '@bokeh/bokehjs/build/js/lib/models/annotations/span';
 import { DatetimeAxis } from '@bokeh/bokehjs/build/js/lib/models/axes/datetime_axis';
 import { LinearAxis } from '@bokeh/bokehjs/build/js/lib/models/axes/linear_axis';
@@ -20,10 +19,10 @@ import { timeLabels } from './ticks';
 
 /** The room for the values at the right, equal in all charts so that their frames align. */
 const RIGHT = 64;
+const TOP = 4;
 
 class NumberTicks extends TickFormatter {
   static __name__ = 'AlphintraNumberTicks';
-  decimals = 0;
   asPercent = false;
 
   doFormat(ticks: number[]): string[] {
@@ -32,7 +31,7 @@ class NumberTicks extends TickFormatter {
     const needed = Math.max(0, Math.min(6, Math.ceil(-Math.log10(unit) - 1e-9)));
     return this.asPercent
       ? ticks.map(tick => percent(tick, needed))
-      : ticks.map(tick => number(tick, Math.max(this.decimals, needed)));
+      : ticks.map(tick => number(tick, needed));
   }
 }
 
@@ -51,6 +50,7 @@ export class Pane {
     readonly y: Range1d,
     options: { height: number; timeAxis: boolean; asPercent?: boolean }
   ) {
+    const bottom = options.timeAxis ? 22 : 4;
     this._valueTicks = new NumberTicks();
     this._valueTicks.asPercent = options.asPercent ?? false;
     this._axes = [
@@ -62,16 +62,9 @@ export class Pane {
       new Grid({ dimension: 1, axis: this._axes[0] }),
       new Grid({ dimension: 0, axis: this._axes[1] })
     ];
-    this.tag = new Label({
-      x: 0,
-      y: 0,
-      text: '',
-      visible: false,
-      text_baseline: 'middle',
-      x_offset: 2,
-      padding: 3,
-      border_radius: 2
-    });
+    this.tag = document.createElement('span');
+    this.tag.className = 'alp-Chart-tag';
+    this._frame = { top: TOP, height: options.height - TOP - bottom };
     this.cursor = new Span({ dimension: 'height', line_dash: [3, 3], visible: false });
     this.plot = new Plot({
       x_range: x,
@@ -84,22 +77,18 @@ export class Pane {
       outline_line_color: null,
       min_border_right: RIGHT,
       min_border_left: 6,
-      min_border_top: 4,
-      min_border_bottom: options.timeAxis ? 22 : 4,
+      min_border_top: TOP,
+      min_border_bottom: bottom,
       right: [this._axes[0]],
       below: [this._axes[1]],
-      center: [...this._grids, this.cursor, this.tag]
+      center: [...this._grids, this.cursor]
     });
   }
 
   readonly plot: Plot;
-  readonly tag: Label;
+  /** The last value, on the axis. An element of its own: Bokeh cuts its labels at the frame. */
+  readonly tag: HTMLElement;
   readonly cursor: Span;
-
-  /** The decimals of the values on the axis, at least. */
-  set decimals(value: number) {
-    this._valueTicks.decimals = value;
-  }
 
   /** Draw a glyph from a source. */
   draw(glyph: Glyph, source: ColumnDataSource): void {
@@ -110,19 +99,14 @@ export class Pane {
   }
 
   /** Tag the last value on the axis. */
-  tagValue(value: number | null, text: string, fill: string, paper: string): void {
-    if (value === null) {
-      this.tag.visible = false;
-      return;
-    }
-    this.tag.setv({
-      visible: true,
-      x: this.x.end,
-      y: value,
-      text,
-      background_fill_color: fill,
-      text_color: paper
-    });
+  tagValue(value: number | null, text: string, fill: string): void {
+    const { start, end } = this.y;
+    const share = value === null ? -1 : (end - value) / (end - start);
+    const { top, height } = this._frame;
+    this.tag.hidden = !(share >= 0 && share <= 1);
+    this.tag.textContent = text;
+    this.tag.style.background = fill;
+    this.tag.style.top = `${top + share * height}px`;
   }
 
   /** Show the crosshair at a time, or take it away. */
@@ -147,9 +131,9 @@ export class Pane {
       grid.setv({ grid_line_color: colours.grid });
     }
     this.cursor.setv({ line_color: colours.quiet, line_width: colours.lineWidth });
-    this.tag.setv({ text_font: colours.font, text_font_size: '11px', text_font_style: 'bold' });
   }
 
+  private _frame: { top: number; height: number };
   private _valueTicks: NumberTicks;
   private _axes: [LinearAxis, DatetimeAxis];
   private _grids: Grid[];
@@ -162,9 +146,13 @@ export function source(...columns: string[]): ColumnDataSource {
   });
 }
 
-/** Put each plot into its element; gives back how to take them away again. */
-export async function mount(plots: Plot[], hosts: HTMLElement[]): Promise<() => void> {
-  const document = new Document({ roots: plots });
-  await add_document_standalone(document, hosts[0], hosts);
-  return () => document.clear();
+/** Put each pane into its element; gives back how to take them away again. */
+export async function mount(panes: Pane[], hosts: HTMLElement[]): Promise<() => void> {
+  const figures = new Document({ roots: panes.map(pane => pane.plot) });
+  await add_document_standalone(figures, hosts[0], hosts);
+  panes.forEach((pane, i) => hosts[i].append(pane.tag));
+  return () => {
+    figures.clear();
+    panes.forEach(pane => pane.tag.remove());
+  };
 }

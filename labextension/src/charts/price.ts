@@ -79,7 +79,6 @@ export class PriceChart {
   /** Show these bars. */
   setCandles(candles: Candles): void {
     this._candles = candles;
-    this.pane.decimals = priceDecimals(candles.close);
     const rising: number[] = [];
     const falling: number[] = [];
     candles.time.forEach((_, i) =>
@@ -165,12 +164,12 @@ export class PriceChart {
       last -= 1;
     }
     if (last < 0) {
-      this.pane.tagValue(null, '', '', '');
+      this.pane.tagValue(null, '', '');
       return;
     }
     const [open, close] = [candles.open[last], candles.close[last]];
     const text = number(close, priceDecimals(candles.close));
-    this.pane.tagValue(close, text, close < open ? colours.loss : colours.gain, colours.paper);
+    this.pane.tagValue(close, text, close < open ? colours.loss : colours.gain);
   }
 
   private _candles: Candles | null = null;

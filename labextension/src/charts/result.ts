@@ -34,7 +34,7 @@ export class ResultCharts {
     charts._listen();
     charts.recolour();
     charts._unmount = await mount(
-      panes.map(([pane]) => pane.plot),
+      panes.map(([pane]) => pane),
       panes.map(([, host]) => host)
     );
     return charts;

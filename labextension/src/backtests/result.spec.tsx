@@ -1,0 +1,159 @@
+import { cleanup, render } from '@testing-library/react';
+import React from 'react';
+
+import type { BacktestResults, Verdict } from '../api/schemas';
+import { VerdictLine } from '../components/parts';
+import { describeChecks, describeMetrics, describeNoTrades, describeRule } from './describe';
+
+const results = (change: Partial<BacktestResults> = {}): BacktestResults => ({
+  backtest: {
+    id: '1',
+    number: 41,
+    strategy_id: 's',
+    strategy_name: 'SmaCross',
+    strategy_version: 7,
+    dataset_id: 'd',
+    dataset_name: 'eurusd-1h',
+    dataset_version: 1,
+    settings: {
+      symbols: ['EURUSD'],
+      start: null,
+      end: null,
+      parameters: { fast: 44 },
+      cash: 10_000,
+      commission: 0.0001,
+      slippage_bps: 0.3,
+      fill: 'next_open',
+      whole_shares: false,
+      overrides: []
+    },
+    job: null,
+    verdict: null,
+    metrics: { total_return: 0.129, sharpe: 2.2, cost_share: null, years: 0.8, bars: 5000 },
+    sparkline: [],
+    mlflow_run_id: null,
+    created_at: '2026-01-01T00:00:00Z',
+    updated_at: '2026-01-01T00:00:00Z'
+  },
+  dataset_rows: 5000,
+  first_bar: '2017-04-19T09:00:00Z',
+  last_bar: '2018-02-06T15:00:00Z',
+  currency: 'USD',
+  checks: {},
+  benchmark: { total_return: 0.14 },
+  benchmark_label: 'buy and hold EURUSD, same costs',
+  curve: { time: [], equity: [], benchmark: [], drawdown: [] },
+  trades_total: 84,
+  trades_closed: 84,
+  refused: [],
+  pending: [],
+  decision_counts: { entries: 0, exits: 4, short_entries: 0, short_exits: 0 },
+  ledger_sha256: '',
+  dataset_sha256: '',
+  strategy_sha256: '',
+  versions: {},
+  ...change
+});
+
+afterEach(cleanup);
+
+describe('the verdict', () => {
+  const verdict: Verdict = {
+    icon: 'octagon',
+    rule: 'look_ahead',
+    title: 'Do not trust these numbers.',
+    text: 'The strategy reads the future.',
+    short: 'Looks ahead'
+  };
+
+  it('shows the bold words, the rest and the shape', () => {
+    const { container } = render(<VerdictLine verdict={verdict} />);
+    expect(container.querySelector('strong')?.textContent).toBe('Do not trust these numbers.');
+    expect(container.textContent).toContain('The strategy reads the future.');
+    expect(container.querySelector('.alp-mod-octagon')).not.toBeNull();
+  });
+
+  it('renders text as text, whatever is in it', () => {
+    const { container } = render(
+      <VerdictLine verdict={{ ...verdict, text: '<img src=x onerror=alert(1)>' }} />
+    );
+    expect(container.querySelector('img')).toBeNull();
+  });
+});
+
+describe('the checks', () => {
+  it('show problems first and what passed last', () => {
+    const checks = describeChecks(
+      results({
+        checks: {
+          sanity: { passed: true, findings: [], power: 'to the cent' },
+          warm_up: { passed: null, findings: ['Not checked.'], power: '' },
+          look_ahead: { passed: false, findings: ['23 of 64 cuts changed.'], power: '64 cuts' }
+        }
+      })
+    );
+    expect(checks.map(check => [check.key, check.state])).toEqual([
+      ['look_ahead', 'octagon'],
+      ['warm_up', 'circle'],
+      ['sanity', 'tick'],
+      ['fills', 'tick']
+    ]);
+    expect(checks[1].title).toBe('Warm-up not assessed');
+  });
+
+  it('mark unsafe fills and overrides', () => {
+    const unsafe = results();
+    const settings = {
+      ...unsafe.backtest.settings,
+      fill: 'unsafe_same_close' as const,
+      overrides: ['high_below_low']
+    };
+    const checks = describeChecks({ ...unsafe, backtest: { ...unsafe.backtest, settings } });
+    expect(checks.map(check => [check.title, check.state])).toEqual([
+      ['Unsafe fills', 'triangle'],
+      ['Override', 'triangle']
+    ]);
+  });
+});
+
+describe('the metrics', () => {
+  it('stand in their order, with what to hold them against', () => {
+    const metrics = describeMetrics(results());
+    expect(metrics.map(metric => metric.label)).toEqual([
+      'Return',
+      'CAGR',
+      'Sharpe',
+      'Sortino',
+      'Volatility',
+      'Max drawdown',
+      'Trades',
+      'Profit factor',
+      'Exposure',
+      'Cost share'
+    ]);
+    expect(metrics[0]).toMatchObject({ value: '+12.9\u00a0%', note: 'hold +14.0\u00a0%' });
+  });
+
+  it('say that a number is undefined, instead of zero', () => {
+    const cost = describeMetrics(results()).find(metric => metric.label === 'Cost share')!;
+    expect(cost.value).toBe('–');
+    expect(cost.help).toMatch(/^Undefined for this run\./);
+  });
+});
+
+describe('words', () => {
+  it('say why there are no trades', () => {
+    expect(describeNoTrades(results())).toBe(
+      'The strategy decided entries on 0 bars, exits on 4 bars.'
+    );
+    const refusal = { time: '', symbol: '', side: 'buy', quantity: 1, reason: 'needs 12,400 USD.' };
+    expect(describeNoTrades(results({ refused: [refusal] }))).toContain('needs 12,400 USD.');
+  });
+
+  it('say what decided an order and how it filled', () => {
+    expect(describeRule('next_open', results())).toBe('signal, next open');
+    expect(describeRule('cut_cash', results({ decision_counts: { weights: 3 } }))).toContain(
+      'target weight'
+    );
+  });
+});

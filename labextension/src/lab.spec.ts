@@ -1,0 +1,80 @@
+import { Signal } from '@lumino/signaling';
+
+import type { Client } from './api/client';
+import { ConnectionLost } from './api/client';
+import type { Job } from './api/schemas';
+import { EVENT_SCHEMA, Lab } from './lab';
+
+const job = (id: string, state: Job['state'], place: number | null = null) =>
+  ({ id, state, place, subject_id: `b-${id}`, kind: 'backtest', title: id }) as Job;
+
+/** A small server: its jobs and whether it answers can be changed. */
+function smallServer() {
+  const server = { jobs: [] as Job[], up: true, asked: [] as string[] };
+  const answer = async <T>(what: string, value: () => T): Promise<T> => {
+    server.asked.push(what);
+    if (!server.up) {
+      throw new ConnectionLost();
+    }
+    return value();
+  };
+  const empty = (what: string) => () => answer(what, () => ({ items: [], next: null }));
+  const client = {
+    listStrategies: empty('strategies'),
+    listDatasets: empty('datasets'),
+    listBacktests: empty('backtests'),
+    listTemplates: empty('templates'),
+    listJobs: (state: string) =>
+      answer('jobs', () => ({
+        items: server.jobs.filter(item => item.state === state),
+        next: null
+      })),
+    getJob: (id: string) => answer('job', () => server.jobs.find(item => item.id === id)!),
+    overview: () => answer('overview', () => ({ version: '1.0.0' }))
+  };
+  return { server, lab: new Lab(client as unknown as Client) };
+}
+
+describe('Lab', () => {
+  it('lists what runs before what waits, in the order of the queue', async () => {
+    const { server, lab } = smallServer();
+    server.jobs = [job('c', 'waiting', 2), job('b', 'waiting', 1), job('a', 'running')];
+    await lab.refreshJobs();
+    expect(lab.jobs.items.map(item => item.id)).toEqual(['a', 'b', 'c']);
+    expect([lab.running.length, lab.waiting.length]).toEqual([1, 2]);
+  });
+
+  it('tells once that a job is over, with how it ended', async () => {
+    const { server, lab } = smallServer();
+    const ended: string[] = [];
+    lab.jobEnded.connect((_, over) => ended.push(`${over.id} ${over.state}`));
+    server.jobs = [job('a', 'running')];
+    await lab.refreshJobs();
+    server.jobs = [job('a', 'failed')];
+    await lab.refreshJobs();
+    await lab.refreshJobs();
+    expect(ended).toEqual(['a failed']);
+  });
+
+  it('reads again what an event names, and nothing for another’s event', async () => {
+    const { server, lab } = smallServer();
+    const stream = new Signal<object, { schema_id: string }>({});
+    lab.start({ stream } as never);
+    await new Promise(resolve => setTimeout(resolve, 10));
+    server.asked = [];
+    stream.emit({ schema_id: 'https://events.jupyter.org/other' });
+    expect(server.asked).toEqual([]);
+    stream.emit({ schema_id: EVENT_SCHEMA, kind: 'dataset', id: '1' } as never);
+    expect(server.asked).toContain('datasets');
+  });
+
+  it('remembers since when the server does not answer, and forgets it when it does', async () => {
+    const { server, lab } = smallServer();
+    server.up = false;
+    await lab.refresh();
+    expect(lab.lostSince).not.toBeNull();
+    server.up = true;
+    await lab.refresh();
+    expect(lab.lostSince).toBeNull();
+  });
+});
