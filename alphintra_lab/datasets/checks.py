@@ -135,7 +135,8 @@ def check_bars(
     prices = np.stack([open_, high, low, close])
     sound = np.isfinite(prices).all(axis=0)
     mistyped = tally.rows.get("mistyped_value", {}).get(symbol, np.empty(0, dtype=np.int64))
-    tally.add("non_finite", symbol, np.setdiff1d(rows[~sound], mistyped))
+    typed = ~np.isin(rows, mistyped) if mistyped.size else np.ones(rows.size, dtype=bool)
+    tally.add("non_finite", symbol, rows[~sound & typed])
     positive = (prices > 0).all(axis=0)
     tally.add("non_positive_price", symbol, rows[sound & ~positive])
 
@@ -147,28 +148,23 @@ def check_bars(
     outside = (top > high + slack) | (bottom < low - slack)
     tally.add("outside_high_low", symbol, rows[usable & ~crossed & outside])
 
-    _check_volume(tally, symbol, values["volume"], np.setdiff1d(rows, mistyped), rows)
+    volume = values["volume"]
+    tally.add("negative_volume", symbol, rows[volume < 0])
+    unknown = ~np.isfinite(volume)
+    if not unknown.all():  # no volume at all is a property of the file, said in the notes
+        tally.add("missing_volume", symbol, rows[unknown & typed])
     missing = count_missing(time, spacing, calendar)
     gaps = missing > 0
     tally.add("gap", symbol, rows[gaps], int((missing[gaps] - 1).sum()))
 
     slipped = find_decimal_jumps(prices[:, usable])
     tally.add("decimal_jump", symbol, rows[usable][slipped])
-    first, length = find_stale_runs(prices, values["volume"])
+    first, length = find_stale_runs(prices, volume)
     tally.add("stale_run", symbol, rows[first], int((length - 1).sum()))
     calm = usable.copy()
     calm[np.flatnonzero(usable)[slipped]] = False
     splits = find_splits(open_[calm], close[calm])
     tally.add("unadjusted_split", symbol, rows[calm][splits])
-
-
-def _check_volume(
-    tally: Tally, symbol: str, volume: np.ndarray, typed: np.ndarray, rows: np.ndarray
-) -> None:
-    tally.add("negative_volume", symbol, rows[volume < 0])
-    missing = ~np.isfinite(volume)
-    if not missing.all():  # no volume at all is a property of the file, said in the notes
-        tally.add("missing_volume", symbol, np.intersect1d(rows[missing], typed))
 
 
 def find_decimal_jumps(prices: np.ndarray) -> np.ndarray:
@@ -194,7 +190,9 @@ def find_decimal_jumps(prices: np.ndarray) -> np.ndarray:
     middle = np.sort(logs[3][places], axis=1)[:, REACH - 1 : REACH + 1]
     off = np.abs(logs[:, near, None] - middle).min(axis=2).max(axis=0)
     slipped = near[off > np.log(DECIMAL_SLIP)]
-    good = np.setdiff1d(np.arange(bars), slipped)
+    sound = np.ones(bars, dtype=bool)
+    sound[slipped] = False
+    good = np.flatnonzero(sound)
     lasting = good[1:][np.abs(np.diff(logs[3][good])) > np.log(HUNDREDFOLD)]
     return np.union1d(slipped, lasting)
 

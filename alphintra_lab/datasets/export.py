@@ -29,7 +29,10 @@ def export_bars(paths: dict[str, Path], file: IO[bytes], kind: str) -> int:
         schema = schema.set(0, pa.field("time", pa.timestamp("s", "UTC")))
     opened: Any = pa.csv.CSVWriter if csv else pq.ParquetWriter
     count = 0
-    options = {"write_options": pa.csv.WriteOptions(quoting_style="needed")} if csv else {}
+    options = {}
+    if csv:  # no symbol and no column's name has a comma or a quote in it
+        plain: Any = pa.csv.WriteOptions
+        options = {"write_options": plain(quoting_style="none", quoting_header="none")}
     with opened(file, schema, **options) as writer:
         for symbol, path in paths.items():
             for batch in open_bars(path, symbol).iter_batches():

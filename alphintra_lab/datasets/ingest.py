@@ -58,9 +58,9 @@ def prepare_bars(
         raise Invalid("The file has no rows with a time. Send one that holds bars.", field="file")
     columns = [*BAR_COLUMNS, *(name for name in raw.values if name not in BAR_COLUMNS)]
     parts = []
-    for code, symbol in sorted(enumerate(raw.symbols), key=lambda pair: pair[1]):
+    for symbol, found in _split_symbols(raw):
         given = (instruments or {}).get(symbol)
-        parts.append(_prepare_symbol(store, raw, columns, code, symbol, given))
+        parts.append(_prepare_symbol(store, raw, columns, found, symbol, given))
     files = {part.symbol: part.file for part in parts}
     largest = max(parts, key=lambda part: part.time.size)
     calendars = {part.instrument.calendar for part in parts}
@@ -103,11 +103,11 @@ def _prepare_symbol(
     store: Path,
     raw: RawBars,
     columns: list[str],
-    code: int,
+    found: np.ndarray,
     symbol: str,
     instrument: Instrument | None,
 ) -> _Part:
-    kept = _sort_and_drop_repeats(raw, code, symbol)
+    kept = _sort_and_drop_repeats(raw, found, symbol)
     time, rows = raw.time[kept], raw.rows[kept]
     values = {name: raw.values[name][kept] for name in columns}
     spacing = sessions.find_spacing(time)
@@ -119,9 +119,17 @@ def _prepare_symbol(
     return _Part(symbol, file, size, instrument, time, rows)
 
 
-def _sort_and_drop_repeats(raw: RawBars, code: int, symbol: str) -> np.ndarray:
+def _split_symbols(raw: RawBars) -> list[tuple[str, np.ndarray]]:
+    """Each symbol that has bars, sorted, with their positions in the file's order."""
+    counts = np.bincount(raw.code, minlength=len(raw.symbols))
+    order = np.argsort(raw.code, kind="stable")
+    places = np.split(order, np.cumsum(counts)[:-1])
+    split = zip(raw.symbols, places, strict=True)
+    return sorted(((symbol, found) for symbol, found in split if found.size), key=lambda s: s[0])
+
+
+def _sort_and_drop_repeats(raw: RawBars, found: np.ndarray, symbol: str) -> np.ndarray:
     """Positions of one symbol's bars by time; of several at one time the last in the file."""
-    found = np.flatnonzero(raw.code == code) if len(raw.symbols) > 1 else np.arange(raw.time.size)
     time = raw.time[found]
     raw.tally.add("unsorted_time", symbol, raw.rows[found[1:][time[1:] < time[:-1]]])
     order = found[np.argsort(time, kind="stable")]

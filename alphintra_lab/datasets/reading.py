@@ -196,7 +196,7 @@ class _Reader:
         self._refuse_wrong_columns()
         time, notes = to_times(pa.chunked_array(self.times), day_first)
         code, symbols = self._read_symbols(filename, symbol)
-        values = {name: np.concatenate(parts) for name, parts in self.values.items()}
+        values = {name: np.concatenate(self.values.pop(name)) for name in list(self.values)}
         rows = np.arange(self.count)
         tally, dated = Tally(), time != MISSING
         for name in self.roles.numbers:
@@ -206,12 +206,15 @@ class _Reader:
         for number in np.unique(code[~dated]):
             tally.add("missing_time", symbols[number], rows[~dated & (code == number)])
         notes += self._complete(values)
+        if not dated.all():
+            time, code, rows = time[dated], code[dated], rows[dated]
+            values = {name: column[dated] for name, column in values.items()}
         return RawBars(
-            time=time[dated],
-            code=code[dated],
-            symbols=[s for n, s in enumerate(symbols) if (code[dated] == n).any()],
-            values={name: column[dated] for name, column in values.items()},
-            rows=rows[dated],
+            time=time,
+            code=code,
+            symbols=symbols,
+            values=values,
+            rows=rows,
             total_rows=self.count,
             tally=tally,
             notes=notes,
@@ -281,9 +284,9 @@ class _Reader:
 
 def check_symbol(name: str) -> str:
     """The symbol, or Invalid when it is empty, long, or has blanks or control characters."""
-    if not re.fullmatch(r"[^\s\x00-\x1f\x7f|,]{1,40}", name):
+    if not re.fullmatch(r"[^\s\x00-\x1f\x7f|,;\"']{1,40}", name):
         raise Invalid(
-            f"The symbol {name[:60]!r} has blanks, commas or bars in it, or over 40 characters. "
+            f"The symbol {name[:60]!r} has blanks, quotes or commas in it, or over 40 characters. "
             "Use one like AAPL or EUR/USD.",
             field="symbol",
         )

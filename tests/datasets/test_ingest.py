@@ -175,3 +175,12 @@ def test_data_that_needs_too_much_memory_is_refused_not_killed(tmp_path: Path) -
     assert answer.failure.status == 413
     assert "memory" in answer.failure.message
     assert list((tmp_path / "store").glob("*.parquet")) == []
+
+
+def test_a_symbol_none_of_whose_rows_has_a_time_is_no_symbol(tmp_path: Path) -> None:
+    text = "time,symbol,close\n2024-01-01,A,1\n,B,2\n"
+    prepared = prepare(tmp_path, text)
+    assert prepared.symbols == ["A"]
+    assert rows_of(prepared) == {"missing_time": [1]}
+    with pytest.raises(Invalid, match="no rows with a time"):
+        prepare(tmp_path, "time,close\n,1\n")
