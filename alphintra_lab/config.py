@@ -31,15 +31,14 @@ def load_environment(folder: Path) -> None:
         with path.open(encoding="utf-8") as file:
             bindings = list(parse_stream(file))
     except UnicodeDecodeError as error:
-        raise Invalid(
-            f"{path} is not a text file in UTF-8: {error}. Mend it or remove it."
-        ) from None
+        raise Invalid(f"{path} is not text in UTF-8: {error}. Mend it or remove it.") from None
     for binding in bindings:
         if binding.error or (binding.key and binding.value is None):
-            line = binding.original.string.strip().splitlines()[0]
+            text = binding.original.string
+            blank = text[: len(text) - len(text.lstrip())].count("\n")
             raise Invalid(
-                f"{path}, line {binding.original.line}: {line!r} is not NAME=VALUE. "
-                "Mend the line or remove it."
+                f"{path}, line {binding.original.line + blank}: "
+                f"{text.strip().splitlines()[0]!r} is not NAME=VALUE. Mend the line or remove it."
             )
         if binding.key and binding.value is not None:
             os.environ.setdefault(binding.key, binding.value)

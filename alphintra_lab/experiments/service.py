@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 KEY = "alphintra.id"
 PAGE = 100
@@ -33,6 +34,8 @@ class Run(msgspec.Struct, frozen=True):
 def write_run(tracking_uri: str, run: Run) -> str:
     """Write the run unless MLflow has it, and answer MLflow's id for it. It blocks."""
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow asks for git; ours may be absent
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # its migrations are not news
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the caller tries again
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.exceptions import MlflowException
@@ -62,7 +65,7 @@ def write_run(tracking_uri: str, run: Run) -> str:
                 tags if start == 0 else [],
             )
         client.set_terminated(run_id, "FINISHED", moment)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(str(error)) from error
     return str(run_id)
 
