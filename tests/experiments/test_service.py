@@ -84,5 +84,5 @@ def test_a_deleted_experiment_is_restored(uri: str, client: MlflowClient) -> Non
 
 
 def test_a_server_that_does_not_answer_is_a_tracking_error() -> None:
-    with pytest.raises(service.TrackingError, match="127.0.0.1"):
+    with pytest.raises(service.TrackingError, match=r"127\.0\.0\.1"):
         service.write_run(f"http://127.0.0.1:{free_port()}", RUN)
