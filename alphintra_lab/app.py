@@ -46,6 +46,7 @@ class AlphintraLab(ExtensionApp):
         assert self.serverapp is not None
         self.lab: Lab = self.lab_config.open_lab(Path(self.serverapp.root_dir))
         self.settings["alphintra"] = self.lab
+        self.settings["alphintra_routes"] = ROUTES
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.subprocess.Process | None = None
         BubblewrapProvisioner.workspace = self.lab.workspace

@@ -13,11 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from tornado.web import HTTPError
 
 from .. import __version__
-from ..backtests import service as backtests
+from ..backtests import describe as backtests
 from ..datasets import service as datasets
 from ..jobs import service as jobs
 from ..strategies import service as strategies
 from .handler import LabHandler, Route, endpoint
+from .openapi import build_document
 
 PAGES = Path(__file__).parent / "pages"
 STATIC = Path(__file__).parent / "static"
@@ -123,10 +124,10 @@ class DocumentHandler(LabHandler):
 
     async def get(self) -> None:
         """Serve it; it is made once."""
-        from .openapi import build_document
-        from .routes import ROUTES
-
-        document = self.settings.setdefault("alphintra_openapi", build_document(ROUTES))
+        document = self.settings.get("alphintra_openapi")
+        if document is None:
+            document = build_document(self.settings["alphintra_routes"])
+            self.settings["alphintra_openapi"] = document
         server = {"servers": [{"url": self.base_url.rstrip("/") or "/"}]}
         self.answer(document | server)
 

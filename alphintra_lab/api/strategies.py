@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ..backtests import describe as results_of
 from ..backtests import service as backtests
 from ..backtests.schema import BacktestCreate
 from ..datasets import service as datasets
@@ -43,7 +44,7 @@ class StrategyHandler(LabHandler):
 
     async def describe(self, rows: Sequence[StrategyRow]) -> list[Strategy]:
         """Rows with what their backtests say of them."""
-        results = await backtests.strategy_results(self.session, [row.id for row in rows])
+        results = await results_of.strategy_results(self.session, [row.id for row in rows])
         return await service.describe_strategies(self.lab.workspace, rows, results)
 
     async def describe_one(self, row: StrategyRow) -> Strategy:
