@@ -122,9 +122,10 @@ def command(
             options += ["--cap-add", capability]
     else:
         options += ["--unshare-user", "--disable-userns"]
-    mounts = [*list_mounts(), ("--proc", "/proc"), ("--dev", "/dev")]
     size = str(limits.tmp_bytes)
+    mounts: list[Mount] = [("--proc", "/proc"), ("--dev", "/dev")]
     mounts += [("--perms", "1777", "--size", size, "--tmpfs", path) for path in (SHM, TMP)]
+    mounts += list_mounts()  # after /tmp, in which an environment may lie
     files = (("/etc/passwd", descriptors.passwd), ("/etc/group", descriptors.group))
     mounts += [("--perms", "0444", "--ro-bind-data", str(file), path) for path, file in files]
     given: dict[str, Mount] = {
@@ -250,7 +251,7 @@ def _memory_file(data: bytes) -> int:
 
 def explain_failure(said: str) -> str:
     """What bubblewrap's last words mean, and the way out."""
-    way_out = "Run `alphintra-lab` with bubblewrap able to make namespaces; see docs/sandbox.md."
+    way_out = "docs/sandbox.md says what it needs."
     if "uid map: Permission denied" in said or "new namespace failed" in said:
         if Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").exists():
             way_out = APPARMOR.format(binary=find_binary())

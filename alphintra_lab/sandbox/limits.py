@@ -21,7 +21,7 @@ class Limits(msgspec.Struct, frozen=True):
     memory_bytes: int = 2 * GIB
     seconds: float | None = 300.0
     """Wall time."""
-    cpu_seconds: int | None = 600
+    cpu_seconds: int | None = None
     """CPU time of each process, over all its threads."""
     processes: int = 128
     """Processes and threads together."""
@@ -56,6 +56,4 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 JOB = Limits()
-KERNEL = Limits(
-    memory_bytes=4 * GIB, seconds=None, cpu_seconds=None, processes=256, open_files=4096
-)
+KERNEL = Limits(memory_bytes=4 * GIB, seconds=None, processes=256, open_files=4096)

@@ -38,6 +38,8 @@ class Sandbox:
 
     async def close(self) -> None:
         """Free what the sandbox held, after its end."""
+        if self.process.stdout is not None:
+            await self.process.stdout.read()  # to the pipe's end, which closes it
         await asyncio.to_thread(self.prepared.close)
 
 

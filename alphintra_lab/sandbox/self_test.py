@@ -15,7 +15,7 @@ from ..errors import LabError
 from . import cgroup
 from .bubblewrap import Prepared, User, explain_failure, prepare
 from .limits import MIB, Limits
-from .view import PACKAGE, list_mounts, make_environment
+from .view import PACKAGE, TMP, list_mounts, make_environment
 
 
 class SelfTest(msgspec.Struct, frozen=True):
@@ -104,6 +104,7 @@ def _probe(prepared: Prepared) -> Probe | str:
 def _forbidden(folders: Iterable[Path]) -> list[str]:
     """Paths of the host that must not exist inside: what is in the folders, but for the mounts."""
     shown = [Path(mount[-1]) for mount in list_mounts()]
+    shown += map(Path, ("/proc", "/dev", TMP))  # the sandbox's own, where a home is `/`
     paths = [Path("/etc/shadow"), Path("/home")]
     for folder in folders:
         paths += sorted(folder.iterdir())[:50] if folder.is_dir() else ()

@@ -7,7 +7,7 @@ import sys
 import textwrap
 from typing import Any
 
-from alphintra_lab.sandbox import bubblewrap
+from alphintra_lab.sandbox import bubblewrap, cgroup
 from alphintra_lab.sandbox.limits import Limits
 
 
@@ -31,3 +31,11 @@ def run_inside(
         )
     finally:
         prepared.close()
+
+
+def has_cgroup() -> bool:
+    """Whether this machine lets us make a cgroup."""
+    made = cgroup.create(Limits())
+    if made is not None:
+        made.remove()
+    return made is not None

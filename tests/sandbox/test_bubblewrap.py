@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from alphintra_lab.sandbox.access import allow_reading
-from alphintra_lab.sandbox.bubblewrap import choose_user
+from alphintra_lab.sandbox.bubblewrap import Descriptors, User, choose_user, command
+from alphintra_lab.sandbox.limits import Limits
 from alphintra_lab.sandbox.view import make_environment
 from tests.sandbox.inside import run_inside
 
@@ -194,3 +195,22 @@ def test_the_labs_package_and_its_environment_are_at_hand() -> None:
         """
     )
     assert ended.stdout == "/lab/alphintra_lab/__init__.py\n"
+
+
+def test_inner_mounts_come_after_outer_ones() -> None:
+    options, program = command(
+        ["/bin/true"],
+        limits=Limits(),
+        descriptors=Descriptors(seccomp=11, passwd=12, group=13, lifeline=14),
+        user=User(1000, 1000, real=False),
+        readonly={"/work": "/a", "/work/b/c": "/d"},
+        writable={"/work/b": "/e"},
+    )
+    text = "\0".join(options)
+    order = [text.index(f"\0{kind}\0{pair}") for kind, pair in
+             (("--tmpfs", "/tmp"), ("--ro-bind", "/usr\0/usr"), ("--ro-bind", "/a\0/work"),
+              ("--bind", "/e\0/work/b"), ("--ro-bind", "/d\0/work/b/c"))]  # fmt: skip
+    # An environment, or a workspace, may lie in the host's /tmp.
+    assert order == sorted(order)
+    assert "--unshare-user" in options and "--unshare-net" in options
+    assert program[-2:] == ["--", "/bin/true"]

@@ -275,3 +275,28 @@ def test_hidden_entries_and_the_labs_home_stay_out_of_sight(workspace: Path) -> 
         workspace / ".env",
         workspace / "home",
     }
+
+
+async def test_the_debugger_attaches_on_the_kernels_own_loopback(workspace: Path) -> None:
+    async with open_kernel(workspace / "strategies" / "one") as kernel:
+        sequence = 0
+
+        async def ask(command: str, **arguments: Any) -> dict[str, Any]:
+            nonlocal sequence
+            sequence += 1
+            client = kernel.client
+            content = {"type": "request", "command": command, "seq": sequence}
+            message = client.session.msg("debug_request", content | {"arguments": arguments})
+            client.control_channel.send(message)
+            reply = await client.control_channel.get_msg(timeout=20)
+            assert reply["parent_header"]["msg_id"] == message["header"]["msg_id"]
+            return dict(reply["content"])
+
+        features = {"clientID": "test", "adapterID": "python", "pathFormat": "path"}
+        assert (await ask("initialize", **features))["success"]
+        assert (await ask("attach"))["success"]
+        cell = await ask("dumpCell", code="x = 41\nx += 1\n")
+        place = cell["body"]["sourcePath"]
+        lines = {"source": {"path": place}, "breakpoints": [{"line": 2}], "sourceModified": False}
+        assert (await ask("setBreakpoints", **lines))["body"]["breakpoints"][0]["verified"]
+        assert (await ask("disconnect", restart=False, terminateDebuggee=False))["success"]
