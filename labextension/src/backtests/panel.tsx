@@ -174,13 +174,14 @@ function Result({ model }: { model: ResultModel }): JSX.Element {
       <MetricStrip model={model} struck={distrusted} />
       <div className="alp-Result-columns">
         <div className="alp-Result-main">
+          {!traded && <NoTrades model={model} />}
           {results.curve.time.length > 0 && <Charts model={model} />}
           {model.explaining && model.selected && (
             <div className="alp-WhyPlace">
               <WhyThisFill key={model.selected.number} model={model} trade={model.selected} />
             </div>
           )}
-          {traded ? <TradeTable model={model} /> : <NoTrades model={model} />}
+          {traded && <TradeTable model={model} />}
         </div>
         <aside className="alp-Result-side">
           <Checks model={model} checks={checks} />

@@ -81,7 +81,7 @@ export function Failed(props: {
           <small className="alp-quiet">{backtest.dataset_name}</small>
         </h2>
       </header>
-      <Trouble title={title} text={error.message}>
+      <Trouble title={title} text={error.message === error.text ? undefined : error.message}>
         {(error.traceback ?? []).length > 0 && (
           <Traceback error={error} backtest={backtest} run={run} />
         )}

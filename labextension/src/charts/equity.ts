@@ -20,8 +20,8 @@ export class EquityChart {
   /** `window` is the price chart's range: the shaded part, which can be dragged. */
   constructor(window: Range1d) {
     const x = new Range1d({ start: 0, end: 1 });
-    this.equity = new Pane(x, new Range1d(), { height: 148, timeAxis: false });
-    this.drawdown = new Pane(x, new Range1d(), { height: 82, timeAxis: true, asPercent: true });
+    this.equity = new Pane(x, new Range1d(), { height: 132, timeAxis: false });
+    this.drawdown = new Pane(x, new Range1d(), { height: 68, timeAxis: true, asPercent: true });
 
     this._bench = new Line({ ...numbers('benchmark'), line_dash: [5, 4] });
     this._line = new Line({ ...numbers('equity'), line_width: 1.5 });

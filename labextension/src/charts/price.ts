@@ -15,7 +15,7 @@ import { Pane, source } from './plots';
 export class PriceChart {
   constructor() {
     this.range = new Range1d({ start: 0, end: 1 });
-    this.pane = new Pane(this.range, new Range1d(), { height: 206, timeAxis: true });
+    this.pane = new Pane(this.range, new Range1d(), { height: 182, timeAxis: true });
     const wick = { x0: { field: 'time' }, y0: { field: 'low' }, x1: { field: 'time' } };
     const body = {
       x: { field: 'time' },
@@ -79,25 +79,6 @@ export class PriceChart {
   /** Show these bars. */
   setCandles(candles: Candles): void {
     this._candles = candles;
-    const rising: number[] = [];
-    const falling: number[] = [];
-    candles.time.forEach((_, i) =>
-      (candles.close[i] >= candles.open[i] ? rising : falling).push(i)
-    );
-    for (const [data, picked] of [
-      [this._up, rising],
-      [this._down, falling]
-    ] as const) {
-      const pick = (values: number[]): number[] => picked.map(i => values[i]);
-      data.data = {
-        time: pick(candles.time),
-        high: pick(candles.high),
-        low: pick(candles.low),
-        bottom: picked.map(i => Math.min(candles.open[i], candles.close[i])),
-        top: picked.map(i => Math.max(candles.open[i], candles.close[i])),
-        width: picked.map(() => candles.step * 0.7)
-      };
-    }
     this.fit();
   }
 
@@ -125,11 +106,12 @@ export class PriceChart {
     };
   }
 
-  /** Let the values fit the bars in the window. */
+  /** Draw the bars in the window, and let the values fit them. */
   fit(): void {
     if (!this._candles) {
       return;
     }
+    this._draw(this._candles);
     const extent = priceExtent(this._candles, this.window);
     if (extent) {
       this.pane.y.setv({ start: extent[0], end: extent[1] });
@@ -152,6 +134,29 @@ export class PriceChart {
     this._exits.setv({ fill_color: colours.paper, line_color: colours.text });
     this.setTrades(...this._shown);
     this._tag();
+  }
+
+  /** Only bars in the window: Bokeh pins the bodies of others to the frame's edges. */
+  private _draw(candles: Candles): void {
+    const { time, open, high, low, close, step } = candles;
+    const inside = time.flatMap((at, i) =>
+      at >= this.range.start && at <= this.range.end ? [i] : []
+    );
+    const rising = inside.filter(i => close[i] >= open[i]);
+    const falling = inside.filter(i => close[i] < open[i]);
+    for (const [data, picked] of [
+      [this._up, rising],
+      [this._down, falling]
+    ] as const) {
+      data.data = {
+        time: picked.map(i => time[i]),
+        high: picked.map(i => high[i]),
+        low: picked.map(i => low[i]),
+        bottom: picked.map(i => Math.min(open[i], close[i])),
+        top: picked.map(i => Math.max(open[i], close[i])),
+        width: picked.map(() => step * 0.7)
+      };
+    }
   }
 
   private _tag(): void {

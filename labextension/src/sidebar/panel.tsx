@@ -79,9 +79,6 @@ export class LabPanel extends SidePanel {
       <BacktestList lab={lab} run={run} showMenu={openMenu} />,
       () => lab.backtests.refresh()
     );
-    for (const list of [lab.strategies, lab.datasets, lab.backtests, lab.jobs, uploads]) {
-      list.stateChanged.connect(this._scheduleFit, this);
-    }
     // Once a section was dragged, the sizes are the user's.
     this._accordion.handleMoved.connect(() => (this._dragged = true));
     (this.layout as PanelLayout).addWidget(
@@ -110,6 +107,13 @@ export class LabPanel extends SidePanel {
     );
     section.addWidget(ReactWidget.create(body));
     this.addWidget(section);
+    this._observer.observe(section.node, { childList: true, subtree: true });
+  }
+
+  dispose(): void {
+    this._observer.disconnect();
+    window.cancelAnimationFrame(this._frame);
+    super.dispose();
   }
 
   protected onResize(msg: Widget.ResizeMessage): void {
@@ -139,6 +143,7 @@ export class LabPanel extends SidePanel {
     this._accordion.setRelativeSizes([first, second, Math.max(60, room - first - second)]);
   }
 
+  private _observer = new MutationObserver(() => this._scheduleFit());
   private _dragged = false;
   private _frame = 0;
 }

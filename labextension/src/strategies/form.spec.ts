@@ -39,14 +39,14 @@ function form(): FormModel {
 }
 
 describe('FormModel', () => {
-  it('sends only what was changed', () => {
+  it('sends what it shows, defaults included', () => {
     const model = form();
     model.type('fast', '44');
     model.type('stop', '0.006');
     expect(model.toBacktest('id')).toEqual({
       strategy_id: 'id',
       dataset: 'eurusd-1h',
-      parameters: { fast: 44 },
+      parameters: { fast: 44, stop: 0.006, mode: 'a' },
       cash: 10000,
       commission: null,
       slippage_bps: null
@@ -66,7 +66,7 @@ describe('FormModel', () => {
   it('keeps the type of a choice', () => {
     const model = form();
     model.type('mode', '3');
-    expect(model.toBacktest('id').parameters).toEqual({ mode: 3 });
+    expect(model.toBacktest('id').parameters).toMatchObject({ mode: 3 });
   });
 
   it('explains every field that is out of bounds', () => {

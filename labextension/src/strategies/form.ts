@@ -87,7 +87,8 @@ export class FormModel {
 
   /** The backtest to define. */
   toBacktest(strategyId: string): BacktestCreate {
-    const given = this.changed.map(parameter => [
+    // All of them, changed or not: the run is what the form shows.
+    const given = this.parameters.map(parameter => [
       parameter.name,
       readValue(parameter, this.text(parameter))
     ]);
