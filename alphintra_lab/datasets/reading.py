@@ -28,6 +28,7 @@ Column = Any
 
 MAX_SYMBOLS = 5_000
 BLOCK = 4 * 1024 * 1024
+HEAD = 256 * 1024
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -35,10 +36,13 @@ def read_file(
     path: Path, filename: str, symbol: str | None = None, day_first: bool | None = None
 ) -> RawBars:
     """Read a file of bars. `filename` is its name as the user knows it, for symbol and errors."""
-    if path.stat().st_size == 0:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise Invalid(f"{filename} cannot be read: {error.strerror}.", field="file") from None
+    if not start:
         raise Invalid(f"{filename} is empty. Send a CSV or Parquet file with bars.", field="file")
-    with path.open("rb") as file:
-        start = file.read(4)
     if start == b"PAR1":
         names, batches = open_parquet(path, filename)
         comma = False
@@ -71,13 +75,18 @@ def open_csv(path: Path, filename: str, start: bytes) -> tuple[list[str], Iterat
     try:
         stream: Any = pa.input_stream
         with stream(str(path), compression=packing) as opened:
-            head = opened.read(BLOCK // 16)
+            head = opened.read(HEAD)
     except (OSError, EOFError) as error:
         raise Invalid(f"{filename} is damaged: {_first_line(error)}.", field="file") from None
     delimiter, comma = sniff(head, filename)
     first = head.decode("utf-8-sig", "replace").splitlines()[0]
-    names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
-    return names, _read_csv(path, packing, names, delimiter), comma
+    try:
+        names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
+    except csv.Error as error:
+        raise Invalid(f"The header of {filename} cannot be read: {error}.", field="file") from None
+    # pyarrow refuses to skip a header that nothing follows.
+    rows = len(head) == HEAD or b"\n" in head.strip()
+    return names, _read_csv(path, packing, names, delimiter) if rows else iter(()), comma
 
 
 def _read_csv(path: Path, packing: str | None, names: list[str], delimiter: str) -> Iterator[Any]:

@@ -89,7 +89,7 @@ class DatasetDetail(msgspec.Struct, frozen=True):
     report: Report
 
 
-class DatasetUpdate(msgspec.Struct, frozen=True):
+class DatasetUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new name or description."""
 
     name: str | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Literal
@@ -32,11 +31,10 @@ from .schema import (
     DatasetVersion,
     Report,
 )
-from .store import write_whole
+from .store import find_old_files, remove_old_files, write_whole
 from .table import DatasetRow, DatasetVersionRow
 
 Origin = Literal["platform", "custom"]
-UNUSED_SECONDS = 3600
 
 
 async def add_file(
@@ -226,10 +224,13 @@ async def update_dataset(
                 f"There is a dataset {update.name!r} already{gone}. Choose another name.",
                 field="name",
             )
-        dataset.name = update.name
-    if update.description is not None:
-        dataset.description = update.description
-    await session.flush()
+    try:
+        async with session.begin_nested():
+            dataset.name = update.name or dataset.name
+            if update.description is not None:
+                dataset.description = update.description
+    except IntegrityError:  # PostgreSQL lets two look at once
+        raise Conflict(f"The name {update.name!r} was just taken.", field="name") from None
     events.publish(session, "dataset", dataset.id, "changed")
     return to_detail(dataset, version)
 
@@ -275,8 +276,11 @@ async def export_dataset(database: Database, store: Path, name_or_id: str, out: 
         raise Invalid(f"{str(out)!r}: name a file that ends in .csv or .parquet.", field="out")
     async with database.session(write=False) as session:
         _, version = await get_version_row(session, name_or_id)
-    with write_whole(out, version.bytes) as file:
-        return await write_export(bars_paths(version, store), file, kind)
+    try:
+        with write_whole(out, version.bytes) as file:
+            return await write_export(bars_paths(version, store), file, kind)
+    except OSError as error:
+        raise Invalid(f"{str(out)!r} cannot be written: {error.strerror}.", field="out") from None
 
 
 async def remove_unused_files(database: Database, store: Path) -> int:
@@ -284,23 +288,12 @@ async def remove_unused_files(database: Database, store: Path) -> int:
 
     Only those untouched for an hour: what an upload elsewhere has just stored has no row yet.
     """
-    old = time.time() - UNUSED_SECONDS
-    candidates = await asyncio.to_thread(
-        lambda: [
-            path
-            for path in store.iterdir()
-            if path.suffix in (".parquet", ".tmp") and path.stat().st_mtime < old
-        ]
-    )
-    if not candidates:
+    old = await asyncio.to_thread(find_old_files, store)
+    if not old:
         return 0
     async with database.session(write=False) as session:
-        versions = (
-            await session.execute(select(DatasetVersionRow.id, DatasetVersionRow.files))
-        ).all()
+        columns = select(DatasetVersionRow.id, DatasetVersionRow.files)
+        versions = (await session.execute(columns)).all()
     used = {file for _, files in versions for file in files.values()}
     used |= {rows_file(version_id) for version_id, _ in versions}
-    unused = [path for path in candidates if path.name not in used]
-    for path in unused:
-        path.unlink(missing_ok=True)
-    return len(unused)
+    return await asyncio.to_thread(remove_old_files, [p for p in old if p.name not in used])

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 # Small enough that a chart's window reads little, large enough to compress well.
 ROWS_PER_GROUP = 65_536
+UNUSED_SECONDS = 3600
 
 
 class DiskFull(Unavailable):
@@ -157,6 +159,27 @@ def format_bytes(number: int) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
+
+
+def find_old_files(store: Path) -> list[Path]:
+    """Files that nobody has written or used for an hour."""
+    return [
+        path for path in store.iterdir() if path.suffix in (".parquet", ".tmp") and _is_old(path)
+    ]
+
+
+def remove_old_files(paths: list[Path]) -> int:
+    """Remove them, but for one that was used again in the meantime; answers how many."""
+    old = [path for path in paths if _is_old(path)]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _is_old(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime < time.time() - UNUSED_SECONDS
+    return False
 
 
 def open_bars(path: Path, symbol: str) -> pq.ParquetFile:

@@ -58,6 +58,14 @@ async def test_a_csv_is_what_a_spreadsheet_expects(database: db.Database, tmp_pa
     assert row == ["2024-01-01 05:00:00Z", "ABC", "1", "2", "0.5", "1.25", ""]
 
 
+async def test_a_folder_that_is_not_there_is_named(database: db.Database, tmp_path: Path) -> None:
+    prepared = prepare(tmp_path, "time,close\n2024-01-01,1\n")
+    async with database.session() as session:
+        await service.add_prepared(session, prepared, name="x", source="")
+    with pytest.raises(Invalid, match=r"none/x\.csv' cannot be written: No such file"):
+        await service.export_dataset(database, tmp_path / "store", "x", tmp_path / "none" / "x.csv")
+
+
 async def test_another_ending_is_refused(database: db.Database, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"ends in \.csv or \.parquet"):
         await service.export_dataset(database, tmp_path, "x", tmp_path / "x.xlsx")

@@ -169,6 +169,9 @@ def test_rows_without_a_time_are_left_out_and_found(tmp_path: Path) -> None:
         ("", "abc.csv is empty"),
         ("\n\n", "no header"),
         (HEADER, "no rows"),
+        (HEADER.strip(), "no rows"),
+        ("x" * 200_000 + "\n1\n", "header of abc.csv cannot be read"),
+        ("2024-01-01,1,2,0.5,1.5\n", "no time column; columns found: 2024-01-01, 1"),
         ("a,b\n1,2\n", "no time column; columns found: a, b"),
         ("time,b\n1,2\n", "no close column; columns found: time, b"),
         ("time,open,close\n1,2,3\n", "no high column"),
@@ -190,6 +193,11 @@ def test_what_cannot_be_read_is_refused_in_words(
     with pytest.raises(Invalid, match=said):
         prepare(tmp_path, content)
     assert not list((tmp_path / "store").glob("*")) if (tmp_path / "store").exists() else True
+
+
+def test_a_file_that_may_not_be_opened_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="folder cannot be read: Is a directory"):
+        read_file(tmp_path, "folder")
 
 
 def test_a_ragged_row_deep_in_a_large_file_is_named_by_its_number(tmp_path: Path) -> None:
