@@ -5,37 +5,10 @@ from __future__ import annotations
 import math
 from urllib.parse import unquote
 
-import msgspec
-
+from .check import Check
 from .ledger import HEADER
 from .settings import Settings
 from .simulate import Simulation
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One check: passed (None: not assessable), what it found, how hard it looked."""
-
-    passed: bool | None
-    findings: list[str]
-    power: str
-
-
-def not_run(name: str) -> Check:
-    """A check that this version does not make: never passed, and it says so."""
-    return Check(
-        passed=None,
-        findings=[f"This version of the lab does not check for {name} yet."],
-        power="0 cuts",
-    )
-
-
-def unchecked() -> dict[str, Check]:
-    """The checks that need the strategy's code to run again, none of them made."""
-    return {
-        "look_ahead": not_run("look-ahead"),
-        "warm_up": not_run("warm-up"),
-        "determinism": not_run("determinism"),
-    }
 
 
 def sanity(simulation: Simulation, settings: Settings) -> Check:

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from .checks import Check, sanity, unchecked
+from .check import Check, unchecked
+from .checks import sanity
 from .decisions import Decisions, decode, encode, signal_decisions, weight_decisions
 from .market import column_symbols
 from .metrics import buy_and_hold, metrics

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from .checks import Check
+from .check import Check
 from .settings import Settings
 
 Icon = Literal["clock", "octagon", "triangle", "circle", "tick"]
@@ -112,20 +112,24 @@ def _look_ahead(evidence: Evidence) -> _Finding | None:
     check = evidence.checks["look_ahead"]
     if check.passed is not False:
         return None
-    text = " ".join(check.findings)
+    text = _first(check)
     return _Finding("octagon", "look_ahead", "Do not trust these numbers", text)
 
 
 def _not_verified(evidence: Evidence) -> _Finding | None:
     checks = evidence.checks
     if checks["look_ahead"].passed is None:
-        text = " ".join(["Look-ahead: not assessed.", *checks["look_ahead"].findings])
+        text = f"Look-ahead: not assessed. {_first(checks['look_ahead'])}".strip()
         return _Finding("triangle", "not_verified", "Not verified", text)
     for name, label in (("warm_up", "Warm-up"), ("determinism", "Determinism")):
         if checks[name].passed is False:
-            text = f"{label}: {' '.join(checks[name].findings)}"
+            text = f"{label}: {_first(checks[name])}"
             return _Finding("triangle", "not_verified", "Not verified", text)
     return None
+
+
+def _first(check: Check) -> str:
+    return check.findings[0] if check.findings else ""
 
 
 def _known_bad_data(evidence: Evidence) -> _Finding | None:

@@ -23,7 +23,7 @@ from .deciding import decide
 from .entry import load_class
 from .failure import describe_failure
 from .log import LIMIT, limit_log
-from .strategy import StrategyError
+from .strategy import Strategy, StrategyError
 
 
 def main(job_file: str) -> int:
@@ -31,9 +31,7 @@ def main(job_file: str) -> int:
     job: dict[str, Any] = json.loads(Path(job_file).read_bytes())
     limit_log(job.get("log_limit") or LIMIT)
     sys.dont_write_bytecode = True
-    seed = int(job.get("seed") or 0)
-    random.seed(seed)
-    np.random.seed(seed)
+    seed_everything(int(job.get("seed") or 0))
     folder = Path(job["strategy"]["folder"]).absolute()
     bars = {
         symbol: cut(read_bars(path), end=job.get("end")) for symbol, path in job["bars"].items()
@@ -50,10 +48,21 @@ def main(job_file: str) -> int:
     return 0
 
 
-def _decide(job: dict[str, Any], folder: Path, bars: dict[str, pd.DataFrame]) -> Decisions:
+def seed_everything(seed: int) -> None:
+    """Set the seeds of the generators that code uses without naming one."""
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def make_strategy(job: dict[str, Any], folder: Path) -> Strategy:
+    """Import the job's class and set its parameters."""
     wanted = job["strategy"]
     cls = load_class(folder, wanted["entry"], wanted.get("class_name"))
-    strategy = cls(**job.get("parameters") or {})
+    return cls(**job.get("parameters") or {})
+
+
+def _decide(job: dict[str, Any], folder: Path, bars: dict[str, pd.DataFrame]) -> Decisions:
+    strategy = make_strategy(job, folder)
     try:
         return decide(strategy, bars, _progress_to(job.get("progress")))
     except BadDecisions as error:

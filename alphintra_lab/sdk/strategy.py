@@ -164,9 +164,14 @@ class Strategy:
     """The base of every strategy: write `signals(bars)` or `weights(bars)`, and declare `param`s.
 
     `universe = True` gives `signals` all symbols at once, with (field, symbol) columns.
+    `warmup`: bars after which decisions no longer depend on where the history begins; a number, or
+    a property that computes it from parameters. The warm-up check holds the strategy to it.
+    `expanding = True`: all history counts on purpose, so that check reports and never fails.
     """
 
     universe: ClassVar[bool] = False
+    warmup: int | None = None
+    expanding: bool = False
     _defined_in: ClassVar[str | None] = None
 
     def __init__(self, **parameters: Any) -> None:

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from alphintra_lab.engine.checks import sanity, unchecked
+from alphintra_lab.engine.check import unchecked
+from alphintra_lab.engine.checks import sanity
 from alphintra_lab.engine.decisions import signal_decisions
 from alphintra_lab.engine.settings import Settings
 from alphintra_lab.engine.simulate import Simulation, simulate
@@ -51,4 +52,4 @@ def test_checks_that_do_not_run_are_not_assessable_and_never_passed() -> None:
     checks = unchecked()
     assert set(checks) == {"look_ahead", "warm_up", "determinism"}
     for check in checks.values():
-        assert check.passed is None and "does not check" in check.findings[0]
+        assert check.passed is None and "stopped" in check.findings[0]

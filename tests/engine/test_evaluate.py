@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alphintra_lab.engine.checks import Check
+from alphintra_lab.engine.check import Check
 from alphintra_lab.engine.decisions import (
     BadDecisions,
     encode,

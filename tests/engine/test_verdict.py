@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alphintra_lab.engine.checks import Check, unchecked
+from alphintra_lab.engine.check import Check, unchecked
 from alphintra_lab.engine.settings import Settings
 from alphintra_lab.engine.verdict import Evidence, percent, ratio, verdict
 
