@@ -21,11 +21,14 @@ from .api.line import serve_line
 from .api.routes import ROUTES
 from .config import LabConfig
 from .datasets.platform import ensure_platform_datasets
+from .datasets.service import remove_unused_files
 from .db import upgrade
 from .sandbox.provisioner import BubblewrapProvisioner
 from .sandbox.self_test import self_test
 
 KERNEL = "alphintra-sandboxed"
+LOAD_FRAMES_AFTER = 5.0
+"""Seconds after the start."""
 
 
 class AlphintraLab(ExtensionApp):
@@ -64,6 +67,7 @@ class AlphintraLab(ExtensionApp):
         self._keep(self._add_datasets())
         self._keep(self._pump_events(serverapp))
         if self.sandbox_test:
+            BubblewrapProvisioner.refusal = "it is being tested, try again in a second."
             self._keep(self._test_sandbox())
         else:
             self.lab.sandbox = {"state": "untested", "message": "not tested, as configured"}
@@ -71,7 +75,7 @@ class AlphintraLab(ExtensionApp):
             self._keep(self._keep_worker())
         else:
             self.lab.worker = "elsewhere, as configured"
-        self._keep(asyncio.to_thread(_load_frames))
+        self._keep(_load_frames())
 
     async def open_database(self) -> None:
         """Bring the schema up to date; requests wait for it."""
@@ -93,6 +97,7 @@ class AlphintraLab(ExtensionApp):
         try:
             await ensure_platform_datasets(self.lab.database, self.lab.store)
             self.lab.datasets = "ready"
+            await remove_unused_files(self.lab.database, self.lab.store)
         except BaseException:
             self.lab.datasets = "failed"
             raise
@@ -111,6 +116,7 @@ class AlphintraLab(ExtensionApp):
     async def _test_sandbox(self) -> None:
         result = await asyncio.to_thread(self_test, [self.lab.home])
         self.lab.sandbox = result.describe()
+        BubblewrapProvisioner.refusal = None if result.passed else result.message
         if not result.passed:
             self.log.error("The sandbox cannot be used: %s", result.message)
 
@@ -120,6 +126,7 @@ class AlphintraLab(ExtensionApp):
         while True:
             self._worker = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # the workspace is the user's: nothing is imported from it here
                 "-m",
                 "alphintra_lab",
                 "worker",
@@ -152,10 +159,14 @@ class AlphintraLab(ExtensionApp):
         await self.lab.database.close()
 
 
-def _load_frames() -> None:
-    """Load what reads results and datasets before somebody waits for it."""
+async def _load_frames() -> None:
+    """Load what reads results and datasets before somebody waits for it, but not at once.
+
+    First the server has to answer and the page to load.
+    """
+    await asyncio.sleep(LOAD_FRAMES_AFTER)
     for name in ("pandas", "pyarrow.parquet"):
-        importlib.import_module(name)
+        await asyncio.to_thread(importlib.import_module, name)
 
 
 def launch(arguments: list[str]) -> None:

@@ -49,6 +49,7 @@ class EngineProcess:
             return
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the folder that this runs in may be the user's
             "-m",
             "alphintra_lab.backtests.engine_main",
             stdin=asyncio.subprocess.PIPE,

@@ -40,6 +40,8 @@ class BubblewrapProvisioner(LocalProvisioner):
     """Called before the start with kernel id, folder, grants and working folder; listens on `sock`
     in the folder (mode 0666: the folder is out of everybody else's reach)."""
     limits: ClassVar[Limits] = KERNEL
+    refusal: ClassVar[str | None] = None
+    """Why no kernel may start here: the self-test's message after it failed."""
 
     runtime: Runtime | None = None
     prepared: bubblewrap.Prepared | None = None
@@ -49,6 +51,8 @@ class BubblewrapProvisioner(LocalProvisioner):
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Make the kernel's folders and its line, and the command that starts the sandbox."""
+        if self.refusal is not None:
+            raise RuntimeError(f"The sandbox cannot be used: {self.refusal}")
         user = bubblewrap.choose_user(self.kernel_id)
         root, cwd = await asyncio.to_thread(self._find_folders, kwargs.get("cwd"))
         if self.runtime is None:

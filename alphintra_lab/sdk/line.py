@@ -25,6 +25,8 @@ import msgspec
 
 START_SECONDS = 60.0
 """How long a plain script waits for the process it started."""
+LARGEST_BODY = 256 * 1024 * 1024
+"""Bytes; the server takes no more."""
 
 _lock = threading.Lock()
 _started: _Child | None = None
@@ -45,7 +47,7 @@ class _Child:
         self.folder = Path(tempfile.mkdtemp(prefix="alphintra-"))  # 0700, and a short path
         self.socket = str(self.folder / "line")
         self.owner = os.getpid()
-        command = [sys.executable, "-m", "alphintra_lab", "line", "--socket", self.socket]
+        command = [sys.executable, "-P", "-m", "alphintra_lab", "line", "--socket", self.socket]
         with (self.folder / "log").open("wb") as log:
             # stdin stays open while this process lives: the end of it tells the child to end.
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
@@ -89,7 +91,14 @@ def get(path: str, **query: str) -> Any:
 
 def post(path: str, body: dict[str, Any]) -> Any:
     """POST a body as MessagePack, the answer as JSON; waits as long as the server works."""
-    return _request("POST", path, msgspec.msgpack.encode(body))
+    encoded = msgspec.msgpack.encode(body)
+    if len(encoded) > LARGEST_BODY:
+        raise LineError(
+            f"The decisions have {len(encoded):,} bytes; {LARGEST_BODY:,} are allowed. "
+            "Use fewer bars or symbols.",
+            code="too_large",
+        )
+    return _request("POST", path, encoded)
 
 
 def _request(method: str, target: str, body: bytes | None) -> Any:

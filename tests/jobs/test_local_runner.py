@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from alphintra_lab.engine.decisions import decode
+from alphintra_lab.engine.decisions import SignalDecisions, decode
 from alphintra_lab.jobs.runners import RunSpec, RunStatus
 from alphintra_lab.jobs.runners.local import LocalRunner
 from alphintra_lab.sandbox.limits import MIB, Limits
@@ -72,8 +72,17 @@ async def test_a_good_strategy_leaves_decisions_and_a_log(tmp_path: Path) -> Non
     status, spec = await run(tmp_path, GOOD)
     assert status.error is None and status.state == "succeeded" and status.progress == 1.0
     decisions = decode(spec.decisions.read_bytes(), bars=500, symbols=["EUR/USD ../x"])
-    assert decisions.entries is not None
+    assert isinstance(decisions, SignalDecisions)
     assert spec.log.read_text() == "bars: 500\n"
+
+
+async def test_nothing_runs_where_the_sandbox_failed_its_test(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, GOOD)
+    runner = LocalRunner("home folders can be read")
+    status = await runner.wait(await runner.start(spec))
+    assert status.error is not None and status.error.code == "sandbox_failed"
+    assert "home folders can be read" in status.error.message
+    assert not spec.log.exists()
 
 
 async def test_an_error_in_the_code_names_its_line(tmp_path: Path) -> None:

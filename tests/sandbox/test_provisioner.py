@@ -86,6 +86,15 @@ async def open_kernel(cwd: Path) -> AsyncIterator[Kernel]:
         await manager.shutdown_kernel(now=True)
 
 
+async def test_no_kernel_starts_where_the_sandbox_failed_its_test(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BubblewrapProvisioner, "refusal", "home folders can be read")
+    with pytest.raises(RuntimeError, match="home folders can be read"):
+        async with open_kernel(workspace):
+            raise AssertionError("a kernel started")
+
+
 async def test_a_kernel_has_the_sdk_and_writes_only_its_own_folder(workspace: Path) -> None:
     own = workspace / "strategies" / "one"
     async with open_kernel(own) as kernel:
