@@ -89,6 +89,11 @@ export class Lab {
     return this.jobs.items.filter(job => job.state === 'waiting');
   }
 
+  /** Why a list could not be read; null while its old items, or the banner, say enough. */
+  failureOf(list: Collection<{ id: string }>): string | null {
+    return list.ready && this.lostSince !== null ? null : list.error;
+  }
+
   /** Listen to the server and read the lists for the first time. */
   start(events: ServiceManager.IManager['events']): void {
     events.stream.connect((_, emission) => this._hear(emission));

@@ -164,7 +164,9 @@ export class ResultModel {
 
   resetWindow(): Promise<void> {
     const { start, end } = this.whole;
-    return this.setWindow(firstWindow(start, end, this.results!.dataset_rows));
+    // The rows of all symbols together; the chart shows one.
+    const { backtest, dataset_rows: rows } = this.results!;
+    return this.setWindow(firstWindow(start, end, rows / backtest.settings.symbols.length));
   }
 
   dispose(): void {

@@ -125,6 +125,8 @@ export function TradeTable({ model }: { model: ResultModel }): JSX.Element {
     if (row < node.scrollTop || row + 2 * ROW > node.scrollTop + node.clientHeight) {
       node.scrollTop = row - node.clientHeight / 2;
     }
+    // The page itself may be scrolled too.
+    node.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
   }, [selectedIndex]);
 
   const shown = columns(model);

@@ -95,13 +95,13 @@ function Overview({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
             <Link onClick={() => run(Command.openPanel)}>All strategies</Link>
           </span>
         </h2>
-        {lab.strategies.error !== null && (
-          <Trouble title="The strategies could not be read." text={lab.strategies.error} />
+        {lab.failureOf(lab.strategies) !== null && (
+          <Trouble title="The strategies could not be read." text={lab.failureOf(lab.strategies)} />
         )}
         {lab.strategies.ready ? (
           <StrategyTable strategies={lab.strategies.items.slice(0, 20)} run={run} />
         ) : (
-          lab.strategies.error === null && <Loading lines={5} />
+          lab.failureOf(lab.strategies) === null && <Loading lines={5} />
         )}
       </section>
       <Templates lab={lab} run={run} title="Start from a template">
@@ -152,27 +152,29 @@ function RunningJob({ job, run }: { job: Job; run: Run }): JSX.Element {
 
 function StrategyTable(props: { strategies: Strategy[]; run: Run }): JSX.Element {
   return (
-    <table className="alp-Table alp-Home-strategies">
-      <thead>
-        <tr>
-          <th aria-label="State" />
-          <th>Strategy</th>
-          <th>Data</th>
-          <th>Equity</th>
-          <th className="alp-number">Return</th>
-          <th className="alp-number">Sharpe</th>
-          <th className="alp-number">Drawdown</th>
-          <th className="alp-number">Trials</th>
-          <th>Verdict</th>
-          <th className="alp-number">When</th>
-        </tr>
-      </thead>
-      <tbody>
-        {props.strategies.map(strategy => (
-          <StrategyRow key={strategy.id} strategy={strategy} run={props.run} />
-        ))}
-      </tbody>
-    </table>
+    <div className="alp-Home-scroll">
+      <table className="alp-Table alp-Home-strategies">
+        <thead>
+          <tr>
+            <th aria-label="State" />
+            <th>Strategy</th>
+            <th>Data</th>
+            <th>Equity</th>
+            <th className="alp-number">Return</th>
+            <th className="alp-number">Sharpe</th>
+            <th className="alp-number">Drawdown</th>
+            <th className="alp-number">Trials</th>
+            <th>Verdict</th>
+            <th className="alp-number">When</th>
+          </tr>
+        </thead>
+        <tbody>
+          {props.strategies.map(strategy => (
+            <StrategyRow key={strategy.id} strategy={strategy} run={props.run} />
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
@@ -237,8 +239,8 @@ function Templates(props: {
       <h2>
         {props.title} <small>{props.children}</small>
       </h2>
-      {templates.error !== null && (
-        <Trouble title="The templates could not be read." text={templates.error} />
+      {lab.failureOf(templates) !== null && (
+        <Trouble title="The templates could not be read." text={lab.failureOf(templates)} />
       )}
       {!templates.ready && templates.error === null && <Loading lines={2} />}
       <div className="alp-Home-templates">
@@ -329,13 +331,13 @@ function FirstVisit({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
       )}
       <section>
         <h2>Data that is here already</h2>
-        {lab.datasets.error !== null && (
-          <Trouble title="The datasets could not be read." text={lab.datasets.error} />
+        {lab.failureOf(lab.datasets) !== null && (
+          <Trouble title="The datasets could not be read." text={lab.failureOf(lab.datasets)} />
         )}
         {lab.datasets.ready ? (
           <DataTable datasets={lab.datasets.items} run={run} />
         ) : (
-          lab.datasets.error === null && <Loading lines={3} />
+          lab.failureOf(lab.datasets) === null && <Loading lines={3} />
         )}
       </section>
     </div>

@@ -14,14 +14,16 @@ import { More, Note, Row, type ShowMenu } from './rows';
 export function BacktestList(props: { lab: Lab; run: Run; showMenu: ShowMenu }): JSX.Element {
   const { lab, run } = props;
   const { backtests, jobs } = lab;
-  useModels(backtests, jobs);
+  useModels(backtests, jobs, lab);
   const active = new Set(jobs.items.map(job => job.subject_id));
   const past = backtests.items.filter(backtest => !active.has(backtest.id));
-  if (backtests.error !== null) {
-    return <Note error>The backtests could not be read: {backtests.error}</Note>;
-  }
+  const failure = lab.failureOf(backtests);
   if (!backtests.ready) {
-    return <Loading />;
+    return failure === null ? (
+      <Loading />
+    ) : (
+      <Note error>The backtests could not be read: {failure}</Note>
+    );
   }
   if (past.length + active.size === 0) {
     return (

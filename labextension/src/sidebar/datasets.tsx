@@ -21,7 +21,8 @@ export function DatasetList(props: {
 }): JSX.Element {
   const { lab, uploads } = props;
   const { datasets } = lab;
-  useModels(datasets, uploads);
+  useModels(datasets, uploads, lab);
+  const failure = lab.failureOf(datasets);
   return (
     <>
       <ul className="alp-Rows">
@@ -32,10 +33,8 @@ export function DatasetList(props: {
           <DatasetRow key={dataset.id} dataset={dataset} {...props} />
         ))}
       </ul>
-      {datasets.error !== null && (
-        <Note error>The datasets could not be read: {datasets.error}</Note>
-      )}
-      {!datasets.ready && datasets.error === null && <Loading />}
+      {failure !== null && <Note error>The datasets could not be read: {failure}</Note>}
+      {!datasets.ready && failure === null && <Loading />}
       {datasets.ready && datasets.items.length === 0 && (
         <Note>The lab’s own datasets are being added. They appear here in a moment.</Note>
       )}

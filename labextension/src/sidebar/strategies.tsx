@@ -14,13 +14,15 @@ import { More, Note, Row, type ShowMenu } from './rows';
 export function StrategyList(props: { lab: Lab; run: Run; showMenu: ShowMenu }): JSX.Element {
   const { lab, run } = props;
   const { strategies } = lab;
-  useModels(strategies);
+  useModels(strategies, lab);
   const [filter, setFilter] = useState('');
-  if (strategies.error !== null) {
-    return <Note error>The strategies could not be read: {strategies.error}</Note>;
-  }
+  const failure = lab.failureOf(strategies);
   if (!strategies.ready) {
-    return <Loading />;
+    return failure === null ? (
+      <Loading />
+    ) : (
+      <Note error>The strategies could not be read: {failure}</Note>
+    );
   }
   if (strategies.items.length === 0) {
     return (
