@@ -141,8 +141,10 @@ def _print(value: Any, as_json: bool, text: Callable[[], str]) -> None:
 def open_in_browser(arguments: list[str]) -> int:
     """Start JupyterLab with the lab in it; what Jupyter is told on the command line wins."""
     from .config import load_environment
+    from .startup import postpone_grammars
 
     load_environment(Path.cwd())
+    postpone_grammars()
     from .app import launch
 
     launch(arguments)
