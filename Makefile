@@ -119,7 +119,7 @@ pytest:
 	python -m pytest
 
 pytest-fast:
-	python -m pytest -q -m '$(FAST)'
+	python -m pytest -q -n auto --dist loadfile -m '$(FAST)'
 
 # Debian's Chromium. Ubuntu has it as a snap only, which does not run everywhere: there, Playwright's own.
 chromium: dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,16 @@ import pytest
 from alphintra_lab import db
 from tests.emulators.postgres import Postgres, start_postgres
 
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Values that say nothing, or differ from run to run, are named by their argument."""
+    if isinstance(val, bytes) or (isinstance(val, str) and (len(val) > 60 or UUID.fullmatch(val))):
+        return argname
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

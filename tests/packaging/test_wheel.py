@@ -73,6 +73,7 @@ def test_the_wheel_holds_everything_that_is_not_code(wheel: Path) -> None:
     def one(pattern: str) -> bool:
         return any(re.fullmatch(pattern, name) for name in names)
 
+    assert one(r"alphintra_lab/schemas/backtest\.json")
     assert one(r"alphintra_lab/migrations/env\.py")
     assert one(r"alphintra_lab/migrations/versions/0001_\w+\.py")
     assert one(r"alphintra_lab/templates/[\w-]+/strategy\.py")
