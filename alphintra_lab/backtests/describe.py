@@ -13,6 +13,7 @@ from ..jobs.schema import Job
 from ..jobs.table import JobRow
 from ..strategies.schema import LastResult
 from ..strategies.table import StrategyRow, StrategyVersionRow
+from .judging import show_verdict
 from .schema import Backtest
 from .table import BacktestRow
 
@@ -51,6 +52,7 @@ def _describe(
 ) -> Backtest:
     version = version_of[row.dataset_version_id]
     dataset = dataset_of[version.dataset_id]
+    job = job_of.get(row.job_id or "")
     return Backtest(
         id=row.id,
         number=row.number,
@@ -61,8 +63,8 @@ def _describe(
         dataset_name=dataset.name,
         dataset_version=version.number,
         settings=row.settings,
-        job=job_of.get(row.job_id or ""),
-        verdict=row.verdict,
+        job=job,
+        verdict=show_verdict(row, job),
         metrics=row.metrics,
         sparkline=row.sparkline,
         mlflow_run_id=row.mlflow_run_id,

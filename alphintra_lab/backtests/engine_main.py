@@ -18,10 +18,15 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from ..engine.decisions import BadDecisions
+from ..engine.cuts import choose_cuts, decision_rows, plan_variants
+from ..engine.decisions import BadDecisions, Decisions, decode
 from ..engine.evaluate import Evaluation, evaluate, warm_up
+from ..engine.market import column_symbols, read_market
+from ..engine.outcomes import read_outcomes
+from ..engine.rechecks import recheck
 from ..engine.settings import Settings
 from ..engine.simulate import Refusal
+from ..engine.variants import Variant
 from ..jobs.schema import JobError
 from ..processes import die_with_parent
 from ..sdk.bars import assemble, cut, read_bars
@@ -46,7 +51,7 @@ def main() -> None:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Run one request; an error that the user can mend becomes a `JobError`."""
     try:
-        return run(request)
+        return judge(request) if request["do"] == "check" else run(request)
     except BadDecisions as error:
         return {"error": msgspec.to_builtins(JobError("bad_decisions", error.message))}
     except (OSError, MemoryError, ValueError) as error:
@@ -67,18 +72,66 @@ def _explain(error: OSError | MemoryError | ValueError) -> JobError:
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Evaluate decisions over bars; tables go to the job's folder, the summary is the answer."""
-    folder, wanted, data = Path(request["folder"]), request["settings"], request["data"]
+    bars, settings = read_run(request)
+    overridden = request["data"]["errors_overridden"]
+    result = evaluate(bars, read_decisions(request), settings, overrides=overridden)
+    write_tables(result, Path(request["folder"]))
+    variants = plan(bars, decode_decisions(request, bars), settings, int(request["seed"]))
+    return summarise(result, settings) | {"variants": msgspec.to_builtins(variants)}
+
+
+def judge(request: dict[str, Any]) -> dict[str, Any]:
+    """Compare what a strategy decided when it ran again; the checks, and what to run once more.
+
+    `reruns` are pairs of variants and the file that a sandbox wrote for them.
+    """
+    bars, settings = read_run(request)
+    recorded = decode_decisions(request, bars)
+    asked = [(msgspec.convert(v, list[Variant]), Path(path)) for v, path in request["reruns"]]
+    outcomes = [one for v, path in asked for one in read_outcomes(path, v, recorded)]
+    planned = sum(variant.mode == "truncate" for variant in asked[0][0])
+    checks, again = recheck(
+        bars,
+        recorded,
+        settings,
+        outcomes,
+        ledger_sha256=request["ledger_sha256"],
+        planned=planned,
+        elsewhere=request["elsewhere"],
+        suspects=request["suspects"],
+        trouble=request["trouble"],
+    )
+    return {"checks": msgspec.to_builtins(checks), "again": msgspec.to_builtins(again)}
+
+
+def plan(bars: pd.DataFrame, decisions: Decisions, settings: Settings, seed: int) -> list[Variant]:
+    """What to run again for the checks."""
+    market = read_market(bars, settings)
+    decided = decision_rows(decisions, market)
+    return plan_variants(market, choose_cuts(decided, market.start, market.rows, seed))
+
+
+def read_run(request: dict[str, Any]) -> tuple[pd.DataFrame, Settings]:
+    """The bars that the strategy saw, and the engine's settings."""
+    wanted = request["settings"]
+    frames = {s: cut(read_bars(p), end=wanted["end"]) for s, p in request["bars"].items()}
+    bars = assemble(dict(sorted(frames.items())))
+    return bars, engine_settings(wanted, request["data"])
+
+
+def read_decisions(request: dict[str, Any]) -> bytes:
+    """The run's encoded decisions, if they are not too large to be true."""
     path = Path(request["decisions"])
     if path.stat().st_size > LARGEST_DECISIONS:
         raise BadDecisions(
             f"The decisions are {path.stat().st_size:,} bytes; {LARGEST_DECISIONS:,} are allowed."
         )
-    frames = {s: cut(read_bars(p), end=wanted["end"]) for s, p in request["bars"].items()}
-    bars = assemble(dict(sorted(frames.items())))
-    settings = engine_settings(wanted, data)
-    result = evaluate(bars, path.read_bytes(), settings, overrides=data["errors_overridden"])
-    write_tables(result, folder)
-    return summarise(result, settings)
+    return path.read_bytes()
+
+
+def decode_decisions(request: dict[str, Any], bars: pd.DataFrame) -> Decisions:
+    """The run's decisions, checked."""
+    return decode(read_decisions(request), bars=len(bars), symbols=column_symbols(bars))
 
 
 def engine_settings(wanted: dict[str, Any], data: dict[str, Any]) -> Settings:
@@ -148,8 +201,16 @@ def summarise(result: Evaluation, settings: Settings) -> dict[str, Any]:
             "pending": [_refusal(one) for one in run.pending],
             "decision_counts": run.decision_counts,
             "stale": {symbol: _iso(time) for symbol, time in run.stale.items()},
+            "evidence": _evidence(result),
         },
     }
+
+
+def _evidence(result: Evaluation) -> dict[str, Any]:
+    """What the verdict is made from, without what the row has in columns of its own."""
+    rest = msgspec.structs.replace(result.evidence, metrics={}, checks={})
+    built: dict[str, Any] = msgspec.to_builtins(rest)
+    return built
 
 
 def _refusal(one: Refusal) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from ..jobs.worker import Context, Executor, JobFailed, Outcome
 from ..sandbox.limits import Limits
 from ..strategies import snapshot
 from ..strategies.table import StrategyVersionRow
+from .checking import BEGUN, find_suspects, run_checks
 from .engine_process import EngineProcess
+from .judging import judge
 from .schema import Check, Settings, Verdict
 from .table import BacktestRow
 
@@ -49,6 +52,8 @@ class Work(msgspec.Struct, frozen=True):
     dataset: str
     settings: Settings
     bars: dict[str, str]
+    recorded: bool = False
+    """An earlier attempt got as far as the result: its decisions stand."""
 
 
 async def run_backtest(
@@ -57,30 +62,37 @@ async def run_backtest(
     """Decisions, unless a notebook took them already; then orders, ledger, metrics, checks."""
     backtest_id = str(context.job.spec["backtest_id"])
     work = await _read_work(context.database, store, backtest_id)
+    spec = await _lay_out(context, work, limits)
+    decisions = spec.decisions
     if "decisions" in context.job.spec:
         decisions = context.folder / str(context.job.spec["decisions"])
-    else:
-        decisions = await _decide(context, work, runner, limits)
+    elif not (work.recorded and decisions.exists()):
+        await _decide(context, spec, runner)
     await context.report("metrics", 0.6)
-    answer = await engine.call(
-        {
-            "folder": str(context.folder),
-            "decisions": str(decisions),
-            "bars": work.bars,
-            "settings": msgspec.to_builtins(work.settings),
-            "data": {
-                "instruments": msgspec.to_builtins(work.data.instruments),
-                "periods_per_year": work.data.periods_per_year,
-                "errors_overridden": _overridden(work),
-                "dataset": work.dataset,
-            },
-        }
-    )
+    request = {
+        "do": "run",
+        "folder": str(context.folder),
+        "decisions": str(decisions),
+        "bars": work.bars,
+        "settings": msgspec.to_builtins(work.settings),
+        "seed": zlib.crc32(backtest_id.encode()),
+        "suspects": await asyncio.to_thread(find_suspects, work.code.files, work.code.entry),
+        "data": {
+            "instruments": msgspec.to_builtins(work.data.instruments),
+            "periods_per_year": work.data.periods_per_year,
+            "errors_overridden": _overridden(work),
+            "dataset": work.dataset,
+        },
+    }
+    answer = await engine.call(request)
     if error := answer.get("error"):
         raise JobFailed(msgspec.convert(error, JobError))
+    # The numbers first: they are there, and stay, whatever becomes of the checks.
+    await context.save(lambda session: _record(session, backtest_id, answer))
+    checks = await run_checks(context, spec, runner, engine, request, answer)
 
     async def record(session: AsyncSession) -> None:
-        await _record(session, backtest_id, answer)
+        await _record_checks(session, backtest_id, checks)
 
     return Outcome({"backtest_id": backtest_id}, record)
 
@@ -98,6 +110,7 @@ async def _read_work(database: Database, store: Path, backtest_id: str) -> Work:
         dataset=name,
         settings=row.settings,
         bars={symbol: str(path) for symbol, path in bars.items()},
+        recorded=row.verdict is not None,
     )
 
 
@@ -121,27 +134,34 @@ async def run_strategy(context: Context, store: Path, runner: Runner, limits: Li
         settings=settings,
         bars={symbol: str(path) for symbol, path in bars.items()},
     )
-    path = await _decide(context, work, runner, limits)
+    run = await _lay_out(context, work, limits)
+    await _decide(context, run, runner)
+    path = run.decisions
     size = path.stat().st_size
     return Outcome({"decisions": path.name, "bytes": size, "version": code.number})
 
 
-async def _decide(context: Context, work: Work, runner: Runner, limits: Limits) -> Path:
-    """Run the user's process to its end; it leaves its decisions in a file, or an error."""
-    await context.report("decisions", 0.1)
+async def _lay_out(context: Context, work: Work, limits: Limits) -> RunSpec:
+    """Write the version's files into the job's folder; what a runner needs to run them."""
     strategy = context.folder / "strategy"
     await asyncio.to_thread(snapshot.write_files, work.code.files, strategy)
-    spec = RunSpec(
+    return RunSpec(
         job_id=context.job.id,
         folder=context.folder,
         strategy_folder=strategy,
         entry=work.code.entry,
+        class_name=context.job.spec.get("class_name"),
         parameters=work.settings.parameters,
         dataset=work.dataset,
         bars={symbol: Path(path) for symbol, path in work.bars.items()},
         end=work.settings.end,
         limits=limits,
     )
+
+
+async def _decide(context: Context, spec: RunSpec, runner: Runner) -> None:
+    """Run the user's process to its end; it leaves its decisions in a file, or an error."""
+    await context.report("decisions", 0.1)
     handle = await runner.start(spec)
     try:
         status = await runner.wait(handle)
@@ -149,18 +169,11 @@ async def _decide(context: Context, work: Work, runner: Runner, limits: Limits) 
         await runner.stop(handle)
     if status.error is not None:
         raise JobFailed(status.error)
-    return spec.decisions
 
 
 async def _record(session: AsyncSession, backtest_id: str, answer: dict[str, Any]) -> None:
-    """Write the summary beside the job's end, in its transaction."""
-    row = (
-        await session.scalars(
-            select(BacktestRow).where(BacktestRow.id == backtest_id).with_for_update()
-        )
-    ).one_or_none()
-    if row is None:
-        raise LabError("The backtest was deleted while it ran.")
+    """Write the result, with the verdict that holds if the checks never end."""
+    row = await _lock_row(session, backtest_id)
     row.metrics = answer["metrics"]
     row.summary = answer["summary"]
     row.checks = msgspec.convert(answer["checks"], dict[str, Check])
@@ -169,4 +182,21 @@ async def _record(session: AsyncSession, backtest_id: str, answer: dict[str, Any
     row.ledger_sha256 = answer["ledger_sha256"]
     row.decisions_sha256 = answer["decisions_sha256"]
     row.versions = answer["versions"]
+    events.publish(session, "backtest", row.id, "running", BEGUN)
+
+
+async def _record_checks(session: AsyncSession, backtest_id: str, checks: dict[str, Check]) -> None:
+    """Write the checks, and the verdict that they make, beside the job's end."""
+    row = await _lock_row(session, backtest_id)
+    row.checks = (row.checks or {}) | checks
+    row.verdict = judge(row, row.checks)
     events.publish(session, "backtest", row.id, "succeeded", 1.0)
+
+
+async def _lock_row(session: AsyncSession, backtest_id: str) -> BacktestRow:
+    row = await session.scalar(
+        select(BacktestRow).where(BacktestRow.id == backtest_id).with_for_update()
+    )
+    if row is None:
+        raise LabError("The backtest was deleted while it ran.")
+    return row

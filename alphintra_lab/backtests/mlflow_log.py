@@ -11,6 +11,7 @@ from sqlalchemy import select
 from ..datasets.table import DatasetRow, DatasetVersionRow
 from ..db import Database
 from ..experiments import service as experiments
+from ..jobs.table import JobRow
 from ..strategies.table import StrategyRow, StrategyVersionRow
 from .table import BacktestRow
 
@@ -42,7 +43,9 @@ async def log_pending(database: Database, jobs: Path, tracking_uri: str) -> int:
             .join(StrategyVersionRow, StrategyVersionRow.id == BacktestRow.strategy_version_id)
             .join(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
             .join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
+            .join(JobRow, JobRow.id == BacktestRow.job_id)
             .where(BacktestRow.verdict.is_not(None), BacktestRow.mlflow_run_id.is_(None))
+            .where(JobRow.state.not_in(("waiting", "running")))  # its checks may still change it
             .order_by(BacktestRow.id)
             .limit(20)
         )

@@ -140,7 +140,8 @@ async def queue_backtest(
     title = f"run {row.number} · {strategy.name}"
     spec: dict[str, Any] = {"backtest_id": row.id}
     if decisions is not None:
-        spec["decisions"] = decisions
+        # The checks run the recorded source again, in which the class need not be the last one.
+        spec |= {"decisions": decisions, "class_name": strategy.outline.class_name}
     job = await jobs.create_job(session, "backtest", row.id, title, spec)
     row.job_id = job.id
     await session.flush()

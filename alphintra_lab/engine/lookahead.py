@@ -121,12 +121,17 @@ def look_ahead(
     planned: int = CUTS,
     files: Sequence[str] = (),
     suspects: Sequence[str] = (),
+    trouble: str | None = None,
 ) -> Check:
     """The check. `decided`: rows with a decision; `files`: what the code opened beside its bars;
-    `suspects`: places in the code that look like it, as `strategy.py line 14`.
+    `suspects`: places in the code that look like it, as `strategy.py line 14`; `trouble`: what
+    stopped the reruns before all `planned` cuts were made.
     """
     looked = [cut for cut in cuts if cut.futures]
-    power = _power(cuts, looked, decided, planned)
+    power = _power(cuts, looked, decided)
+    if len(cuts) < planned:
+        why = trouble or "The code is slow, and the time for checks was over."
+        power += f" {planned} cuts were planned. {why}"
     leaks, ends = _leaks(cuts), _ends(cuts)
     hanging = [cut for cut in ends if cut.hangs_on_next_bar(recorded)]
     found = leaks or (hanging if len(hanging) > 1 else [])
@@ -142,8 +147,8 @@ def look_ahead(
         text = _accuse(at, len(cuts), recorded, market, suspects)
         told = [_tell(cut, recorded, market) for cut in at[:SHOWN]]
         return Check(False, [text, *told, *notes], power)
-    if len(looked) < min(FEWEST_CUTS, len(cuts)) or not looked:
-        reason = "There is no bar after which the history could be cut."
+    if not looked or len(looked) < min(FEWEST_CUTS, planned):
+        reason = trouble or "There is no bar after which the history could be cut."
         return Check(None, notes or [reason], power)
     if ends:
         notes.insert(
@@ -217,11 +222,9 @@ def _value(value: np.bool_ | np.float64) -> str:
     return str(bool(value)) if isinstance(value, np.bool_) else f"{value:.6g}"
 
 
-def _power(cuts: Sequence[Cut], looked: Sequence[Cut], decided: IntArray, planned: int) -> str:
+def _power(cuts: Sequence[Cut], looked: Sequence[Cut], decided: IntArray) -> str:
     ended = sum(cut.shorter is not None for cut in cuts)
     at = int(np.isin([cut.row for cut in cuts], decided).sum())
     text = f"{plural(ended, 'history')} cut, {at} at decisions; "
     text += f"{len(looked)} with the future perturbed."
-    if len(cuts) < planned:
-        text += f" {planned} cuts were planned: the code is slow, and the time for checks was over."
     return text

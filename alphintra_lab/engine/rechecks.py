@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from .check import Check
+from .check import Check, unchecked
 from .cuts import decision_rows
 from .decisions import Decisions
 from .lookahead import gather_cuts, look_ahead, plan_confirmation
@@ -35,9 +35,15 @@ def recheck(
     planned: int,
     elsewhere: bool = False,
     suspects: Sequence[str] = (),
+    trouble: str | None = None,
 ) -> Rechecked:
-    """Judge the outcomes of reruns; `planned` is how many cuts there should have been."""
+    """Judge the outcomes of reruns; `planned` is how many cuts there should have been.
+
+    `trouble` is what stopped the reruns before their end, if anything did.
+    """
     market = read_market(bars, settings)
+    if not outcomes:
+        return Rechecked(unchecked(trouble or "The strategy could not be run again."), [])
     unstable = find_instability(outcomes, recorded, market, elsewhere=elsewhere)
     if unstable is not None:
         return Rechecked(_not_assessable(unstable), [])
@@ -50,6 +56,7 @@ def recheck(
             market,
             decision_rows(recorded, market),
             planned=planned,
+            trouble=trouble,
             files=sorted({file for one in outcomes for file in one.rerun.files}),
             suspects=suspects,
         ),

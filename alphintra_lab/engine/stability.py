@@ -30,10 +30,10 @@ def find_instability(
     """
     runs = [one for one in outcomes if one.variant.mode == "repeat"]
     power = f"Ran {_times(1 + sum(one.error is None for one in runs))}."
-    if not runs or runs[0].error is not None:
-        reason = runs[0].error if runs else "nothing came back."
+    if runs[0].error is not None:
         source = "from its recorded source " if elsewhere else ""
-        return Check(None, [f"The run could not be repeated {source}in the sandbox: {reason}"], "")
+        text = f"The run could not be repeated {source}in the sandbox: {runs[0].error}"
+        return Check(None, [text], "")
     for one, other in _pairs(outcomes):
         if one.other != other.other:
             said = _say(one.decided(recorded), other.decided(recorded), market)

@@ -47,7 +47,7 @@ class Job(msgspec.Struct, frozen=True):
     progress: float
     """From 0 to 1."""
     step: str
-    """What it does now, in a word or two: `decisions`, `engine`, `checks`."""
+    """What it does now, in a word or two: `decisions`, `metrics`, `checks, cut 40 of 64`."""
     steps: dict[str, float]
     """Seconds spent in each finished step."""
     place: int | None

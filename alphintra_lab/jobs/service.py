@@ -169,6 +169,12 @@ async def renew_lease(session: AsyncSession, job_id: str, worker: str) -> bool |
     return row.cancel_requested
 
 
+async def holds_job(session: AsyncSession, job_id: str, worker: str) -> bool:
+    """Whether it runs and its lease is this worker's; both stay so to the transaction's end."""
+    row = await session.get(JobRow, job_id, populate_existing=True, with_for_update=True)
+    return row is not None and row.worker == worker and row.state == "running"
+
+
 async def report_progress(
     session: AsyncSession,
     job_id: str,

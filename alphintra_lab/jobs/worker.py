@@ -57,14 +57,22 @@ class Context:
     _since: float = field(default_factory=time.monotonic)
     _step: str = "queued"
 
-    async def report(self, step: str, progress: float) -> None:
-        """Begin a step; the one before it is finished, and how long it took is kept."""
-        self.finish_step()
-        self._step = step
+    async def report(self, step: str, progress: float, detail: str = "") -> None:
+        """Begin a step, or tell how far it is; how long the one before took is kept."""
+        if step != self._step:
+            self.finish_step()
+            self._step = step
+        said = f"{step}, {detail}" if detail else step
         async with self.database.session() as session:
             await service.report_progress(
-                session, self.job.id, self.worker, step, progress, self.steps
+                session, self.job.id, self.worker, said, progress, self.steps
             )
+
+    async def save(self, record: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        """Write what is known before the job's end, if the job is still this worker's."""
+        async with self.database.session() as session:
+            if await service.holds_job(session, self.job.id, self.worker):
+                await record(session)
 
     def finish_step(self) -> None:
         """Note how long the present step took."""

@@ -87,7 +87,8 @@ def _read_apart(job: dict[str, Any]) -> dict[str, pd.DataFrame]:
     if ended.data is None:
         raise RuntimeError(f"the bars could not be read: {ended.reason}")
     bars: dict[str, pd.DataFrame] = pickle.loads(ended.data)  # noqa: S301  our own words, above
-    return bars
+    # In one block each, which every variant would make again.
+    return {symbol: frame.copy() for symbol, frame in bars.items()}
 
 
 def _files(job: dict[str, Any]) -> list[tuple[str, str]]:
@@ -102,13 +103,15 @@ def _run_all(
     write: Callable[[bytes], Any],
 ) -> None:
     deadline = time.monotonic() + float(job["budget"])
+    scratch = [Path(place) for place in job.get("scratch") or []]
+    there = {path for place in scratch for path in place.iterdir()}
     base: Decisions | None = None
     cuts = sum(variant.mode == "truncate" for variant in variants) or 1
     done = 0
     for number, variant in enumerate(variants):
         if not variant.needed and time.monotonic() > deadline:
             continue
-        _empty(job.get("scratch") or [])
+        _empty(scratch, there)
         ended = fork(lambda v=variant: _answer(job, folder, bars, v), float(job["seconds"]))  # type: ignore[misc]
         answer = _read(ended)
         rerun = Rerun(
@@ -210,11 +213,11 @@ def _preload(modules: list[str]) -> None:
     gc.freeze()
 
 
-def _empty(folders: list[str]) -> None:
-    """Forget what an earlier variant wrote down."""
+def _empty(folders: list[Path], kept: set[Path]) -> None:
+    """Forget what an earlier variant wrote down: no decision may come out of a file."""
     for folder in folders:
-        for path in Path(folder).iterdir():
-            if path.name in KEPT:
+        for path in folder.iterdir():
+            if path in kept or path.name in KEPT:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from ...engine.variants import Variant
 from ...sandbox.limits import JOB, Limits
 from ..schema import JobError
 
@@ -28,6 +29,12 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Its name, for error messages."""
     end: str | None = None
     """Bars from here on are not shown to the strategy (ISO 8601)."""
+    variants: list[Variant] = []
+    """Not one run but these, for the checks; what they decide is compared elsewhere."""
+    budget: float = 60.0
+    """Seconds after which variants that are not needed are left out."""
+    last_seconds: float = 1800.0
+    """Seconds after which even needed ones are; `limits.seconds` holds for each of them."""
     seed: int = 0
     limits: Limits = JOB
 
@@ -37,9 +44,19 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder / "out" / "decisions.msgpack"
 
     @property
+    def reruns(self) -> Path:
+        """What the variants decided, in the order in which they ran. Untrusted; may be cut off."""
+        return self.folder / "out" / "reruns.msgpack"
+
+    @property
+    def product(self) -> Path:
+        """The file that a run which ended well has written."""
+        return self.reruns if self.variants else self.decisions
+
+    @property
     def log(self) -> Path:
-        """What the strategy printed."""
-        return self.folder / "log.txt"
+        """What the strategy printed; variants print nothing."""
+        return self.folder / ("reruns.txt" if self.variants else "log.txt")
 
 
 class RunStatus(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Runs a strategy on this machine: `alphintra_lab.sdk.decide` inside bubblewrap."""
+"""Runs a strategy on this machine: `alphintra_lab.sdk.decide`, or `.rerun`, inside bubblewrap."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from ...sandbox import access, bubblewrap, process
+from ...sandbox.bubblewrap import SHM
 from ...sandbox.limits import GIB, Limits
 from ...sandbox.view import TMP
 from ..schema import JobError
@@ -26,7 +27,8 @@ from . import RunSpec, RunStatus
 ERROR_BYTES = 256 * 1024
 """An error report larger than this is not read."""
 TEXT_LENGTH, FRAMES = 4_000, 60
-OUTPUTS = ("decisions.msgpack", "error.json", "progress")
+NO_LIMIT = 24 * 3600.0
+"""Seconds that one variant may take where a run has no limit."""
 # What a strategy's process may say of itself; the rest is the runner's to tell.
 OWN_CODES = ("strategy_error", "bad_decisions", "memory_limit")
 Ending = Literal["time_limit", "stopped"]
@@ -35,14 +37,17 @@ Ending = Literal["time_limit", "stopped"]
 class LocalRunner:
     """Runs in sandboxes that die with this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, refusal: str | None = None) -> None:
+        """`refusal`: why nothing may run here, as the failed self-test of the sandbox said."""
+        self._refusal = refusal
         self._runs: dict[str, _Run] = {}
 
     async def start(self, spec: RunSpec) -> dict[str, Any]:
         """Start a run; the same job id gives the run that is already there."""
         if spec.job_id not in self._runs:
             run = self._runs[spec.job_id] = _Run(spec)
-            run.task = asyncio.create_task(run.execute())
+            work = run.execute() if self._refusal is None else _refuse(self._refusal)
+            run.task = asyncio.create_task(work)
         return {"runner": "local", "job_id": spec.job_id}
 
     async def status(self, handle: dict[str, Any]) -> RunStatus:
@@ -63,6 +68,11 @@ class LocalRunner:
         if run is not None:
             run.end("stopped")
             await asyncio.wait({run.task})
+
+
+async def _refuse(reason: str) -> RunStatus:
+    message = f"The sandbox cannot be used, so nothing was run: {reason}"
+    return RunStatus("failed", error=JobError("sandbox_failed", message))
 
 
 LOST = RunStatus("lost", error=JobError("worker_lost", "The worker that ran it is gone."))
@@ -94,9 +104,10 @@ class _Run:
         """Run it to its end, whatever that is."""
         spec = self.spec
         await asyncio.to_thread(_lay_out, spec)
+        program = "rerun" if spec.variants else "decide"
         self.sandbox = sandbox = await process.start(
             spec.job_id,
-            [sys.executable, "-m", "alphintra_lab.sdk.decide", "/job/job.json"],
+            [sys.executable, "-m", f"alphintra_lab.sdk.{program}", "/job/job.json"],
             limits=spec.limits,
             readonly={
                 "/job/job.json": str(spec.folder / "job.json"),
@@ -104,15 +115,16 @@ class _Run:
                 **{_place(i, s): str(path) for i, (s, path) in enumerate(spec.bars.items())},
             },
             # Files, not their folder: what a job can put on the disk has an end.
-            writable={f"/out/{name}": str(spec.folder / "out" / name) for name in OUTPUTS},
+            writable={f"/out/{name}": str(spec.folder / "out" / name) for name in _outputs(spec)},
             cwd=TMP,
         )
         timer: asyncio.TimerHandle | None = None
         try:
             if self.ending is not None:
                 sandbox.kill()
-            if spec.limits.seconds is not None:
-                left = self.started + spec.limits.seconds - time.monotonic()
+            seconds = spec.last_seconds if spec.variants else spec.limits.seconds
+            if seconds is not None:
+                left = self.started + seconds - time.monotonic()
                 timer = asyncio.get_running_loop().call_later(left, self.end, "time_limit")
             with spec.log.open("wb", buffering=0) as log:  # read while it grows
                 await self._copy_log(log)
@@ -149,6 +161,9 @@ class _Run:
         """Why it failed, or None where it did not."""
         assert self.sandbox is not None
         limits = self.spec.limits
+        if self.ending == "time_limit" and self.spec.variants:
+            text = f"Running it again took longer than {self.spec.last_seconds:g} s, and was ended."
+            return JobError("time_limit", text)
         if self.ending == "time_limit":
             return JobError(
                 "time_limit",
@@ -158,7 +173,7 @@ class _Run:
         if not self.sandbox.was_launched():
             said = self.spec.log.read_text(errors="replace").strip()[:500]
             return JobError("sandbox_failed", bubblewrap.explain_failure(said))
-        if code == 0 and self.spec.decisions.stat().st_size:
+        if code == 0 and self.spec.product.stat().st_size:
             return None
         if self.sandbox.ran_out_of_memory():
             return JobError(
@@ -180,29 +195,40 @@ class _Run:
         return JobError("process_died", _describe_end(code))
 
 
+def _outputs(spec: RunSpec) -> tuple[str, ...]:
+    return (spec.product.name, "error.json", "progress")
+
+
 def _lay_out(spec: RunSpec) -> None:
     """Write `job.json` and the empty files for what comes out, each with its owner."""
     user = bubblewrap.choose_user(spec.job_id)
     out = spec.folder / "out"
     out.mkdir(parents=True, exist_ok=True)
-    for name in OUTPUTS:
+    for name in _outputs(spec):
         (out / name).unlink(missing_ok=True)  # never a file of an earlier attempt
         file = os.open(out / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         if user.real:
             os.fchown(file, user.user, user.group)
         os.close(file)
-    job = {
+    job: dict[str, Any] = {
         "strategy": {"folder": "/strategy", "entry": spec.entry, "class_name": spec.class_name},
         "parameters": spec.parameters,
         "bars": {symbol: _place(i, symbol) for i, symbol in enumerate(spec.bars)},
         "dataset": spec.dataset,
         "end": spec.end,
-        "out": "/out/decisions.msgpack",
+        "out": f"/out/{spec.product.name}",
         "error": "/out/error.json",
         "progress": "/out/progress",
         "seed": spec.seed,
         "log_limit": spec.limits.log_bytes,
     }
+    if spec.variants:
+        job |= {
+            "variants": msgspec.to_builtins(spec.variants),
+            "budget": spec.budget,
+            "seconds": spec.limits.seconds or NO_LIMIT,
+            "scratch": [TMP, SHM],
+        }
     path = spec.folder / "job.json"
     path.write_text(json.dumps(job))
     access.allow_reading(user, path, *spec.bars.values())
