@@ -1,17 +1,10 @@
-import { addIcon, closeIcon, notebookIcon, ReactWidget, runIcon } from '@jupyterlab/ui-components';
+import { addIcon, closeIcon, notebookIcon, ReactWidget } from '@jupyterlab/ui-components';
 import React from 'react';
 
-import type { Dataset, Job, Strategy, StrategyTemplate } from '../api/schemas';
+import type { Job } from '../api/schemas';
 import { Command } from '../commands';
 import { useModels } from '../components/hooks';
-import {
-  alphaIcon,
-  datasetIcon,
-  reportState,
-  StateIcon,
-  stateName,
-  uploadIcon
-} from '../components/icons';
+import { alphaIcon, uploadIcon } from '../components/icons';
 import {
   Button,
   ConnectionBanner,
@@ -20,13 +13,13 @@ import {
   Loading,
   ProgressBar,
   secondsLeft,
-  Sparkline,
   Trouble
 } from '../components/parts';
-import { ago, count, month, percent, plural, ratio, seconds, time } from '../format';
+import { plural, seconds } from '../format';
 import type { Lab } from '../lab';
-import { describeBars, describeCalendar } from '../datasets/describe';
-import { BLANK, inOrder, thumbnailUrl } from '../strategies/templates';
+import { FirstVisit } from './first';
+import { StrategyTable } from './strategies';
+import { Templates } from './templates';
 
 /** Executes a command. */
 export type Run = (command: string, args?: Record<string, string | boolean | null>) => void;
@@ -147,231 +140,5 @@ function RunningJob({ job, run }: { job: Job; run: Run }): JSX.Element {
         <closeIcon.react tag="span" /> Cancel
       </Button>
     </li>
-  );
-}
-
-function StrategyTable(props: { strategies: Strategy[]; run: Run }): JSX.Element {
-  return (
-    <div className="alp-Home-scroll">
-      <table className="alp-Table alp-Home-strategies">
-        <thead>
-          <tr>
-            <th aria-label="State" />
-            <th>Strategy</th>
-            <th>Data</th>
-            <th>Equity</th>
-            <th className="alp-number">Return</th>
-            <th className="alp-number">Sharpe</th>
-            <th className="alp-number">Drawdown</th>
-            <th className="alp-number">Trials</th>
-            <th>Verdict</th>
-            <th className="alp-number">When</th>
-          </tr>
-        </thead>
-        <tbody>
-          {props.strategies.map(strategy => (
-            <StrategyRow key={strategy.id} strategy={strategy} run={props.run} />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function StrategyRow({ strategy, run }: { strategy: Strategy; run: Run }): JSX.Element {
-  const last = strategy.last_result;
-  const struck = last?.icon === 'octagon' ? 'alp-number alp-struck' : 'alp-number';
-  const openResult = () =>
-    last
-      ? run(Command.openBacktest, { id: last.backtest_id })
-      : run(Command.openStrategy, { id: strategy.id });
-  return (
-    <tr className="alp-mod-clickable" onClick={openResult}>
-      <td>{last && <StateIcon state={stateName(last.icon)} />}</td>
-      <td
-        onClick={event => {
-          event.stopPropagation();
-          run(Command.openStrategy, { id: strategy.id });
-        }}
-      >
-        <button type="button" className="alp-Link alp-mod-strong" title="Open the strategy">
-          {strategy.name}
-        </button>
-      </td>
-      <td className="alp-quiet">{last?.dataset ?? ''}</td>
-      <td>{last && <Sparkline values={last.sparkline} width={104} height={18} />}</td>
-      <td className={struck}>{percent(last?.total_return, 1, true)}</td>
-      <td className={struck}>
-        <strong>{ratio(last?.sharpe)}</strong>
-      </td>
-      <td className="alp-number">{percent(last?.max_drawdown)}</td>
-      <td className="alp-number">{count(strategy.trials)}</td>
-      <td>
-        {strategy.missing ? (
-          'Its folder is gone'
-        ) : last ? (
-          <button type="button" className="alp-Plain" title="Open the result">
-            {last.verdict}
-          </button>
-        ) : (
-          <span className="alp-quiet">Not run yet</span>
-        )}
-      </td>
-      <td className="alp-number alp-quiet" title={last ? time(last.ended_at) : undefined}>
-        {last ? ago(last.ended_at) : ''}
-      </td>
-    </tr>
-  );
-}
-
-function Templates(props: {
-  lab: Lab;
-  run: Run;
-  title: string;
-  /** A template that is offered elsewhere already. */
-  skip?: string;
-  children: string;
-}): JSX.Element {
-  const { lab, run } = props;
-  const { templates } = lab;
-  return (
-    <section>
-      <h2>
-        {props.title} <small>{props.children}</small>
-      </h2>
-      {lab.failureOf(templates) !== null && (
-        <Trouble title="The templates could not be read." text={lab.failureOf(templates)} />
-      )}
-      {!templates.ready && templates.error === null && <Loading lines={2} />}
-      <div className="alp-Home-templates">
-        {inOrder(templates.items)
-          .filter(({ id }) => id !== props.skip)
-          .map(template => (
-            <TemplateCard key={template.id} template={template} run={run} />
-          ))}
-      </div>
-    </section>
-  );
-}
-
-function TemplateCard({ template, run }: { template: StrategyTemplate; run: Run }): JSX.Element {
-  return (
-    <button
-      type="button"
-      className={template.id === BLANK ? 'alp-Template alp-mod-blank' : 'alp-Template'}
-      title={template.summary}
-      data-template={template.id}
-      onClick={() => run(Command.newStrategy, { template: template.id })}
-    >
-      {template.id === BLANK ? (
-        <>
-          <addIcon.react tag="span" width="20px" />
-          {template.title}
-        </>
-      ) : (
-        <>
-          <img src={thumbnailUrl(template.thumbnail)} alt="" />
-          <strong>{template.title}</strong>
-          <small>{template.subtitle}</small>
-        </>
-      )}
-    </button>
-  );
-}
-
-const STEPS = [
-  [
-    'Pick a template',
-    'A moving-average cross is a good first one. It opens with its notebook, ready to run.'
-  ],
-  ['Run it on real data', 'eurusd-1h is already here, checked, with its passport. Two seconds.'],
-  [
-    'Read the verdict',
-    'Before the curve: did it look ahead, what did it cost, and would luck do as well?'
-  ]
-];
-
-function FirstVisit({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
-  const [start, ...others] = inOrder(lab.templates.items);
-  return (
-    <div className="alp-First">
-      <h1>A strategy you can believe, in five minutes</h1>
-      <p className="alp-First-promise">
-        The lab runs your idea on real market data, looks for look-ahead in every run, counts every
-        trial, and tells you what luck would have done.
-      </p>
-      <ol className="alp-First-steps">
-        {STEPS.map(([title, text], i) => (
-          <li key={title}>
-            <span aria-hidden="true">{i + 1}</span>
-            <div>
-              <strong>{title}</strong>
-              <p>{text}</p>
-            </div>
-          </li>
-        ))}
-      </ol>
-      <div className="alp-First-actions">
-        <Button
-          primary
-          disabled={!start}
-          onClick={() => run(Command.newStrategy, { template: start.id })}
-        >
-          <runIcon.react tag="span" width="14px" /> Start with the{' '}
-          {(start?.title ?? 'moving-average cross').toLowerCase()}
-        </Button>
-        <Button onClick={() => run(Command.addData)}>
-          <uploadIcon.react tag="span" /> Bring my own data
-        </Button>
-      </div>
-      {(others.length > 0 || !lab.templates.ready) && (
-        <Templates lab={lab} run={run} title="Or choose another idea" skip={start?.id}>
-          each teaches one thing, and has run on the data below
-        </Templates>
-      )}
-      <section>
-        <h2>Data that is here already</h2>
-        {lab.failureOf(lab.datasets) !== null && (
-          <Trouble title="The datasets could not be read." text={lab.failureOf(lab.datasets)} />
-        )}
-        {lab.datasets.ready ? (
-          <DataTable datasets={lab.datasets.items} run={run} />
-        ) : (
-          lab.failureOf(lab.datasets) === null && <Loading lines={3} />
-        )}
-      </section>
-    </div>
-  );
-}
-
-function DataTable({ datasets, run }: { datasets: Dataset[]; run: Run }): JSX.Element {
-  return (
-    <table className="alp-Table">
-      <tbody>
-        {datasets.map(dataset => (
-          <tr key={dataset.id}>
-            <td>
-              <datasetIcon.react tag="span" width="14px" />
-            </td>
-            <td>
-              <strong>{dataset.name}</strong>
-            </td>
-            <td className="alp-quiet">
-              {describeBars(dataset)}, {month(dataset.start)} – {month(dataset.end)}
-            </td>
-            <td className="alp-quiet" title={dataset.description}>
-              {describeCalendar(dataset.calendar)}
-            </td>
-            <td className="alp-number">
-              <StateIcon state={reportState(dataset.errors, dataset.warnings)} />{' '}
-              {ratio(dataset.score)}
-            </td>
-            <td>
-              <Link onClick={() => run(Command.openDataset, { id: dataset.id })}>Passport</Link>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
