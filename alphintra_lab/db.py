@@ -14,6 +14,7 @@ import msgspec
 import uuid_utils
 from sqlalchemy import JSON, DateTime, Dialect, Select, String, TypeDecorator, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -21,6 +22,8 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .errors import Unavailable
 
 # One user and one workspace until there are accounts. Every row names them from the
 # first migration on, so that no row has to be guessed at later.
@@ -132,15 +135,27 @@ class Database:
 
         A writer takes SQLite's write lock when it begins. Taking it at the first write
         instead would fail at once, without waiting, whenever another process wrote in between.
+        Raises Unavailable when the database cannot be reached.
         """
         async with self._sessions() as session, session.begin():
-            if write and self.engine.dialect.name == "sqlite":
-                await session.connection(execution_options={"alphintra_write": True})
+            try:
+                await session.connection(execution_options={"alphintra_write": write})
+            except (OSError, DBAPIError) as error:  # asyncpg lets the socket's error through
+                raise Unavailable(f"The database does not answer: {error}") from error
             yield session
 
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+async def take_turns(session: AsyncSession, key: int) -> None:
+    """Let one transaction at a time go on from here to its end, over all processes.
+
+    SQLite has one writer anyway; on PostgreSQL two would look at the same state at once.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def connect(url: str) -> Database:
@@ -155,13 +170,22 @@ def connect(url: str) -> Database:
         return Database(engine)
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+asyncpg")
-        return Database(
-            create_async_engine(parsed, pool_size=5, max_overflow=15, pool_pre_ping=True)
-        )
+        engine = create_async_engine(parsed, pool_size=5, max_overflow=15, pool_pre_ping=True)
+        event.listen(engine.sync_engine, "do_connect", _connect_postgres)
+        return Database(engine)
     raise ValueError(
         f"DATABASE_URL names {backend!r}; the lab works with sqlite:///PATH and "
         "postgresql://HOST/NAME"
     )
+
+
+def _connect_postgres(dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+    """Connect; where nobody answers, asyncpg's various errors become the driver's one."""
+    asyncpg = dialect.loaded_dbapi.asyncpg
+    try:
+        return dialect.connect(*arguments, **parameters)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise dialect.loaded_dbapi.OperationalError(str(error) or type(error).__name__) from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import APIHandler
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
-from tornado.web import HTTPError
+from tornado.web import Finish, HTTPError
 
-from ..errors import Invalid, LabError, Malformed, Unavailable
+from ..errors import Conflict, Invalid, LabError, Malformed, Unavailable
 from .lab import Lab
 
 Access = Literal["authenticated", "public", "signed"]
@@ -102,7 +102,9 @@ class LabHandler(APIHandler):
         self.finish(msgspec.json.encode(value))
 
     def answer_error(self, error: LabError) -> None:
-        """Finish with the one error shape."""
+        """Finish with the one error shape, unless an answer is on its way already."""
+        if self._headers_written:
+            raise Finish
         self.answer(ErrorAnswer(error.message, error.code, error.field), error.status)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -167,6 +169,7 @@ def endpoint(
     @functools.wraps(method)
     async def run(self: LabHandler, *args: str) -> None:
         try:
+            self.set_status(status)  # the method may set another
             values: dict[str, Any] = {}
             for (name, kind), text in zip(hints.items(), args, strict=True):
                 values[name] = _convert(text, kind, name)
@@ -184,21 +187,31 @@ def endpoint(
             self.answer_error(error)
             return
         except DBAPIError as error:
-            if not error.connection_invalidated and "disk is full" not in str(error):
+            explained = _explain(error)
+            if explained is None:
                 raise
-            self.log.exception("The database fails")
-            self.answer_error(
-                Unavailable(f"The database fails: {error.orig}. Nothing was changed.")
-            )
+            self.log.warning("%s", explained.message, exc_info=True)
+            self.answer_error(explained)
             return
         if described.answer is None:
             self.set_status(204)
             self.finish()
         elif not self._finished:
-            self.answer(result, status)
+            self.answer(result, self.get_status())
 
     run.endpoint = described  # type: ignore[attr-defined]  # read again by api/openapi.py
     return allow_unauthenticated(run)  # LabHandler.prepare decides, by the table
+
+
+def _explain(error: DBAPIError) -> LabError | None:
+    """The database's error as one that a user can act on; None where the lab is to blame."""
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return Unavailable(f"The database fails: {error.orig}. Nothing was changed.")
+    if isinstance(error, IntegrityError):  # PostgreSQL lets two look at once
+        return Conflict("Somebody else changed the same thing at this moment. Try again.")
+    if getattr(error.orig, "sqlstate", None) == "22021":
+        return Invalid("A text holds a null character, which cannot be stored. Leave it out.")
+    return None
 
 
 def _convert(text: str, kind: Any, name: str) -> Any:
@@ -223,6 +236,8 @@ def _decode_query(handler: LabHandler, kind: Any) -> Any:
     known = {field.name for field in msgspec.structs.fields(kind)}
     given = {name: handler.get_query_argument(name) for name in handler.request.query_arguments}
     given.pop("token", None)  # Jupyter's own
+    # Jupyter's client puts the time, nameless, behind an address that must not be cached.
+    given = {name: value for name, value in given.items() if not name.isdecimal()}
     if unknown := sorted(set(given) - known):
         raise Invalid(
             f"There is no query parameter {unknown[0]!r}; there are {', '.join(sorted(known))}.",

@@ -7,9 +7,11 @@ import logging
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from ..datasets.table import DatasetRow, DatasetVersionRow
 from ..db import Database
+from ..errors import Unavailable
 from ..experiments import service as experiments
 from ..jobs.table import JobRow
 from ..strategies.table import StrategyRow, StrategyVersionRow
@@ -27,7 +29,7 @@ async def log_backtests(database: Database, jobs: Path, tracking_uri: str) -> No
         try:
             await log_pending(database, jobs, tracking_uri)
             pause = POLL
-        except experiments.TrackingError as error:
+        except (experiments.TrackingError, DBAPIError, Unavailable) as error:
             # A tracking server that is away keeps nothing back but its own copy.
             pause = min(pause * 2, 60.0)
             log.warning("MLflow does not take runs, next try in %.0f s: %s", pause, error)

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import events
 from ..datasets import service as datasets
 from ..datasets.table import DatasetVersionRow
-from ..db import Page, new_id, read_page
+from ..db import Page, new_id, read_page, take_turns
 from ..errors import Conflict, Invalid, NotFound
 from ..jobs import service as jobs
 from ..jobs.table import JobRow
@@ -25,31 +25,30 @@ from .describe import describe
 from .schema import Backtest, BacktestCreate, Settings
 from .table import BacktestRow
 
+NUMBERS = 4202180
+"""The key under which definitions take turns, so that each gets a number of its own."""
+
 
 async def create_backtest(session: AsyncSession, create: BacktestCreate) -> BacktestRow:
     """Define a backtest: everything is checked and every default filled in, nothing runs."""
     strategy = await strategies.get_row(session, create.strategy_id)
     _, version = await datasets.get_version_row(session, create.dataset)
     settings = complete_settings(create, strategy.outline, version)
-    for _ in range(5):
-        number = (await session.scalar(select(func.max(BacktestRow.number)))) or 0
-        row = BacktestRow(
-            id=new_id(),
-            number=number + 1,
-            strategy_id=strategy.id,
-            dataset_version_id=version.id,
-            family_id=strategy.family_id,
-            settings=settings,
-            sparkline=[],
-        )
-        try:
-            async with session.begin_nested():
-                session.add(row)
-        except IntegrityError:
-            continue  # another process took the number: PostgreSQL lets two look at once
-        events.publish(session, "backtest", row.id, "defined")
-        return row
-    raise Conflict("Too many backtests are being defined at once. Try again.")
+    await take_turns(session, NUMBERS)
+    number = (await session.scalar(select(func.max(BacktestRow.number)))) or 0
+    row = BacktestRow(
+        id=new_id(),
+        number=number + 1,
+        strategy_id=strategy.id,
+        dataset_version_id=version.id,
+        family_id=strategy.family_id,
+        settings=settings,
+        sparkline=[],
+    )
+    session.add(row)
+    await session.flush()
+    events.publish(session, "backtest", row.id, "defined")
+    return row
 
 
 def complete_settings(
@@ -111,16 +110,24 @@ def complete_settings(
 
 async def start_backtest(session: AsyncSession, workspace: Path, backtest_id: str) -> JobRow:
     """Snapshot the code as it stands now and queue the run. It runs once; then it is a record."""
-    row = await get_row(session, backtest_id)
+    row = await _lock_row(session, backtest_id)
     if row.job_id is not None:
-        raise Conflict(
-            f"Run {row.number} has been started already. Its result is a record: "
-            "define a new backtest to run it again."
-        )
+        await _refuse_second_run(session, row)
     strategy = await strategies.get_row(session, row.strategy_id)
     await refuse_bad_data(session, row)
     snapshot = await strategies.snapshot_strategy(session, workspace, strategy.id)
     return await queue_backtest(session, row, strategy, snapshot)
+
+
+async def _refuse_second_run(session: AsyncSession, row: BacktestRow) -> None:
+    """A run that ended without a result may be tried again; a result, or a run under way, stays."""
+    job = await session.get(JobRow, row.job_id)
+    if row.verdict is None and job is not None and job.state in ("failed", "cancelled"):
+        return
+    raise Conflict(
+        f"Run {row.number} has been started already. Its result is a record: "
+        "define a new backtest to run it again."
+    )
 
 
 async def queue_backtest(
@@ -188,7 +195,21 @@ async def get_row(session: AsyncSession, backtest_id: str) -> BacktestRow:
             select(BacktestRow).where(BacktestRow.number == int(backtest_id))
         )
     if row is None:
-        raise NotFound(f"There is no backtest {backtest_id!r}.", field="id")
+        raise _missing(backtest_id)
+    return row
+
+
+def _missing(backtest_id: str) -> NotFound:
+    return NotFound(f"There is no backtest {backtest_id!r}.", field="id")
+
+
+async def _lock_row(session: AsyncSession, backtest_id: str) -> BacktestRow:
+    """The row as it stands now, or NotFound; nobody else changes it before the transaction ends."""
+    row = await get_row(session, backtest_id)
+    try:
+        await session.refresh(row, with_for_update=True)
+    except InvalidRequestError:  # deleted since it was found
+        raise _missing(backtest_id) from None
     return row
 
 
@@ -218,7 +239,7 @@ async def cancel_backtest(session: AsyncSession, backtest_id: str) -> Backtest:
 
 async def delete_backtest(session: AsyncSession, backtest_id: str) -> str | None:
     """Delete the record; answers the job whose folder may go too. A running one must end first."""
-    row = await get_row(session, backtest_id)
+    row = await _lock_row(session, backtest_id)
     job = await session.get(JobRow, row.job_id) if row.job_id else None
     if job is not None and job.state in ("waiting", "running"):
         raise Conflict(f"Run {row.number} is {job.state}. Cancel it before you delete it.")

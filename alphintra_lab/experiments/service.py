@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import fcntl
 import math
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -41,7 +45,8 @@ def write_run(tracking_uri: str, run: Run) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        client = MlflowClient(tracking_uri=tracking_uri)
+        with _tables_lock(tracking_uri):
+            client = MlflowClient(tracking_uri=tracking_uri)
         experiment = _experiment(client, run.experiment)
         known = client.search_runs([experiment], f"tags.`{KEY}` = '{run.key}'", max_results=1)
         finished = [one for one in known if one.info.status == "FINISHED"]
@@ -68,6 +73,17 @@ def write_run(tracking_uri: str, run: Run) -> str:
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(str(error)) from error
     return str(run_id)
+
+
+@contextlib.contextmanager
+def _tables_lock(tracking_uri: str) -> Iterator[None]:
+    """One process at a time makes the tables of a SQLite store: MLflow does not see to that."""
+    if not tracking_uri.startswith("sqlite:///"):
+        yield
+        return
+    with Path(tracking_uri.removeprefix("sqlite:///") + ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _experiment(client: Any, name: str) -> str:

@@ -6,11 +6,11 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, func, or_, select, text, update
+from sqlalchemy import CursorResult, Select, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import events
-from ..db import Page, new_id, now, read_page
+from ..db import Page, new_id, now, read_page, take_turns
 from ..errors import NotFound
 from .schema import Job, JobError, JobLog, Kind
 from .table import JobRow
@@ -18,6 +18,8 @@ from .table import JobRow
 LEASE = dt.timedelta(seconds=20)
 ATTEMPTS = 3
 LOG_BYTES = 1024 * 1024
+CLAIMS = 4202179
+"""The key under which claims take turns."""
 
 
 async def create_job(
@@ -53,8 +55,17 @@ async def get_row(session: AsyncSession, job_id: str) -> JobRow:
     """The job's row, or NotFound."""
     row = await session.get(JobRow, job_id)
     if row is None:
-        raise NotFound(f"There is no job {job_id!r}.", field="id")
+        raise _missing(job_id)
     return row
+
+
+def _missing(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id!r}.", field="id")
+
+
+async def _lock_row(session: AsyncSession, job_id: str) -> JobRow | None:
+    """The row as it stands now; nobody else changes it before this transaction ends."""
+    return await session.get(JobRow, job_id, populate_existing=True, with_for_update=True)
 
 
 async def count_states(session: AsyncSession) -> dict[str, int]:
@@ -94,7 +105,9 @@ def _describe(row: JobRow, place: int | None) -> Job:
 
 async def cancel_job(session: AsyncSession, job_id: str) -> Job:
     """Ask for an end: a waiting job ends now, a running one when its worker hears of it."""
-    row = await get_row(session, job_id)
+    row = await _lock_row(session, job_id)
+    if row is None:
+        raise _missing(job_id)
     if row.state == "waiting":
         _end(row, "cancelled")
         events.publish(session, "job", row.id, "cancelled")
@@ -141,16 +154,14 @@ async def claim_job(
     session: AsyncSession, worker: str, host: str, cores: int, job_id: str | None = None
 ) -> JobRow | None:
     """Take the next job (or the named one) while fewer than `cores` run on this host; else None."""
-    if session.get_bind().dialect.name == "postgresql":
-        # One claim at a time, so that two workers of a host cannot both take its last core.
-        await session.execute(text("SELECT pg_advisory_xact_lock(4202179)"))
+    await take_turns(session, CLAIMS)  # two workers of a host must not both take its last core
     busy = await session.scalar(
         select(func.count()).where(JobRow.state == "running", JobRow.host == host)
     )
     if (busy or 0) >= cores:
         return None
     chosen = job_id or await session.scalar(_queue().limit(1))
-    row = await session.get(JobRow, chosen) if chosen else None
+    row = await _lock_row(session, chosen) if chosen else None
     if row is None or row.state != "waiting":
         return None
     row.state, row.worker, row.host = "running", worker, host
@@ -162,7 +173,7 @@ async def claim_job(
 
 async def renew_lease(session: AsyncSession, job_id: str, worker: str) -> bool | None:
     """Keep the lease. True: somebody asked to cancel. None: the lease is another's now."""
-    row = await session.get(JobRow, job_id, populate_existing=True)
+    row = await _lock_row(session, job_id)
     if row is None or row.worker != worker or row.state != "running":
         return None
     row.lease_until = now() + LEASE
@@ -171,7 +182,7 @@ async def renew_lease(session: AsyncSession, job_id: str, worker: str) -> bool |
 
 async def holds_job(session: AsyncSession, job_id: str, worker: str) -> bool:
     """Whether it runs and its lease is this worker's; both stay so to the transaction's end."""
-    row = await session.get(JobRow, job_id, populate_existing=True, with_for_update=True)
+    row = await _lock_row(session, job_id)
     return row is not None and row.worker == worker and row.state == "running"
 
 
@@ -204,7 +215,7 @@ async def end_job(
     steps: dict[str, float] | None = None,
 ) -> bool:
     """End a job whose lease `worker` holds. False: it is another's now, and nothing was written."""
-    row = await session.get(JobRow, job_id, populate_existing=True)
+    row = await _lock_row(session, job_id)
     if row is None or row.worker != worker or row.state != "running":
         return False
     row.steps = steps or row.steps
@@ -226,7 +237,8 @@ async def reclaim_jobs(session: AsyncSession, dead: list[str]) -> list[str]:
     kills every worker would otherwise run for ever.
     """
     lost = or_(JobRow.lease_until < now(), JobRow.worker.in_(dead))
-    rows = (await session.scalars(select(JobRow).where(JobRow.state == "running", lost))).all()
+    found = select(JobRow).where(JobRow.state == "running", lost).with_for_update()
+    rows = (await session.scalars(found)).all()
     for row in rows:
         row.worker = row.host = None
         if row.cancel_requested:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import events
 from ..db import Database
+from ..errors import Unavailable
 from . import service
 from .schema import JobError
 from .table import JobRow
@@ -130,7 +131,7 @@ class Worker:
                         await self.reclaim()
                         last_reclaim = time.monotonic()
                     claimed = await self.claim()
-                except DBAPIError:
+                except (DBAPIError, Unavailable):
                     # The database is away or full for a while. The jobs in it wait.
                     log.warning("The database does not answer; trying again", exc_info=True)
                     claimed = None
@@ -171,7 +172,9 @@ class Worker:
                 await asyncio.wait({work}, timeout=HEARTBEAT)
                 if work.done():
                     break
-                with contextlib.suppress(DBAPIError):  # the lease outlasts a few lost beats
+                with contextlib.suppress(
+                    DBAPIError, Unavailable
+                ):  # the lease outlasts a few lost beats
                     async with self.database.session() as session:
                         asked = await service.renew_lease(session, job.id, self.name)
                     if asked is not False:

@@ -204,6 +204,15 @@ def test_a_backtest_runs_once_and_then_is_a_record(lab: Lab, run: Create) -> Non
     assert "define a new backtest" in again.json()["message"]
 
 
+def test_a_run_that_failed_can_be_tried_again(lab: Lab, create: Create) -> None:
+    backtest = create(KEY)
+    path = f"/api/backtests/{backtest['id']}"
+    assert wait_for_end(lab, lab.json("POST", f"{path}/run"))["state"] == "failed"
+    lab.json("PUT", f"/api/strategies/code/{backtest['strategy_id']}", {"code": CROSS})
+    assert wait_for_end(lab, lab.json("POST", f"{path}/run"))["state"] == "succeeded"
+    assert lab.json("GET", path)["strategy_version"] == 2
+
+
 def test_a_run_can_be_cancelled_and_then_deleted(lab: Lab, create: Create) -> None:
     backtest = create(ENDLESS)
     job = lab.json("POST", f"/api/backtests/{backtest['id']}/run")
