@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from .config import LabConfig
 from .datasets.platform import ensure_platform_datasets
 from .datasets.service import remove_unused_files
 from .db import upgrade
+from .processes import command_of, environment_of_child
 from .sandbox.provisioner import BubblewrapProvisioner
 from .sandbox.self_test import self_test
 
@@ -125,13 +124,8 @@ class AlphintraLab(ExtensionApp):
         pause = 1.0
         while True:
             self._worker = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # the workspace is the user's: nothing is imported from it here
-                "-m",
-                "alphintra_lab",
-                "worker",
-                *self.lab_config.arguments(),
-                env=os.environ | self.lab_config.environment(),
+                *command_of("alphintra_lab", "worker", *self.lab_config.arguments()),
+                env=environment_of_child() | self.lab_config.environment(),
                 cwd=self.lab.workspace,
             )
             self.lab.worker = "running"
@@ -173,7 +167,10 @@ def launch(arguments: list[str]) -> None:
     """`alphintra-lab`: JupyterLab with the lab in it, on the lab's port, sandboxed kernels only."""
     from jupyterlab.labapp import LabApp
 
-    LabApp.launch_instance(argv=arguments, config=default_configuration())
+    # LabApp makes no second server, and would not pass a configuration on to the one it makes.
+    # Configuration files and the command line are read on top of this one.
+    ServerApp.instance(config=default_configuration())
+    LabApp.launch_instance(argv=arguments)
 
 
 def default_configuration() -> Config:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -13,6 +12,7 @@ from typing import IO
 import msgspec
 
 from .. import errors
+from ..processes import command_of, environment_of_child
 from .schema import Instrument, Report
 
 log = logging.getLogger(__name__)
@@ -117,8 +117,8 @@ def _locate(source: Path | IO[bytes]) -> tuple[str] | tuple[str, int]:
 async def run_ingest(request: Request, descriptors: Sequence[int] = ()) -> Answer:
     """Have a process of its own do it; raises the error that it met."""
     process = await asyncio.create_subprocess_exec(
-        # -P: nothing is imported from the current folder, which is the user's.
-        *(sys.executable, "-P", "-m", "alphintra_lab.datasets.ingest"),
+        *command_of("alphintra_lab.datasets.ingest"),
+        env=environment_of_child(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
