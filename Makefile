@@ -22,6 +22,8 @@ SHARED := $(shell find kernels jupyter-config -type f 2>/dev/null)
 LINK := $(VENV)/share/jupyter/labextensions/alphintra-lab
 FAST := not slow and not browser and not postgres
 
+# A sandbox cannot write bytecode: without it, each run there would compile pandas anew.
+export UV_COMPILE_BYTECODE := 1
 # uv is five times as fast, but does not read pip's configuration (a company's index, say):
 # where it fails, pip has a try.
 define install
