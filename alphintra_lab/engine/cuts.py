@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -72,12 +73,19 @@ def plan_variants(market: Market, cuts: Iterable[int]) -> list[Variant]:
     repeat = Variant("repeat", 0, market.rows)
     variants = [repeat]
     for share in LATER:
-        row = int(market.rows * share)
+        row = _next_prime(int(market.rows * share))
         if 0 < row < market.rows - 1:
             variants.append(Variant("later", row, market.rows, time_of(market, row)))
     for number, row in enumerate(cuts):
         variants += cut_variants(market, int(row), needed=number < FEWEST_CUTS)
     return [*variants, repeat]
+
+
+def _next_prime(number: int) -> int:
+    """No period but 1 divides it: else counting every 20th bar from the start would go unseen."""
+    while any(number % divisor == 0 for divisor in range(2, math.isqrt(number) + 1)):
+        number += 1
+    return number
 
 
 def cut_variants(market: Market, row: int, *, needed: bool = True) -> list[Variant]:

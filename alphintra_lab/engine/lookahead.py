@@ -144,7 +144,8 @@ def look_ahead(
         )
     if found:
         at = leaks or ends
-        text = _accuse(at, len(cuts), recorded, market, suspects)
+        how = "reads the future" if leaks else "knows where its history ends"
+        text = f"The strategy {how}: {_accuse(at, len(cuts), recorded, market, suspects)}"
         told = [_tell(cut, recorded, market) for cut in at[:SHOWN]]
         return Check(False, [text, *told, *notes], power)
     if not looked or len(looked) < min(FEWEST_CUTS, planned):
@@ -192,15 +193,12 @@ def _accuse(
     if suspects:
         sure = "" if len(suspects) == 1 else "probably "
         place += f", {sure}through {' or '.join(suspects[:3])}"
-    return (
-        f"The strategy reads the future: {len(at)} of {plural(count, 'cut')} changed a "
-        f"decision already made. {place}."
-    )
+    return f"{len(at)} of {plural(count, 'cut')} changed a decision already made. {place}."
 
 
 def _tell(cut: Cut, recorded: Decisions, market: Market) -> str:
-    """One changed decision: what it was, and what it is when the future is another."""
-    row = first_row(cut.changed)
+    """A changed decision, that next to the cut: what it was, and what another future makes it."""
+    row = int(np.flatnonzero(cut.changed.any(axis=1))[-1])
     column = _first_column(cut.changed, row)
     runs = [*cut.futures, *([cut.shorter] if cut.shorter is not None else [])]
     one = next(run for run in runs if run.changed(recorded)[row, column])

@@ -67,7 +67,8 @@ def decide(
         columns.append(_spread(_read_symbol(answer, frame, symbol, len(bars)), frame.index, index))
         if progress is not None:
             progress(len(columns) / len(symbols))
-    return signal_decisions(symbols, **_stack(columns))
+    silent = [not len(frame) for frame in bars.values()]
+    return signal_decisions(symbols, **_stack(columns, silent))
 
 
 def _call(strategy: Strategy, method: str, frame: pd.DataFrame) -> Any:
@@ -101,20 +102,23 @@ def _spread(fields: Fields, own: pd.Index, index: pd.Index) -> Fields:
     return spread
 
 
-def _stack(columns: list[Fields]) -> Fields:
-    """Symbols side by side; a side that only some symbols gave is False for the others."""
+def _stack(columns: list[Fields], silent: list[bool]) -> Fields:
+    """Symbols side by side; a side that only some symbols gave is False for the others.
+
+    `silent`: symbols without a bar, which were not asked.
+    """
     stacked: Fields = {}
     for name in Signals.FIELDS:
         given = [fields[name] for fields in columns]
         present = [array for array in given if array is not None]
         if not present:
             stacked[name] = None
-        elif len(present) < len(given) and name == "size":
+        elif len(present) + sum(silent) < len(given) and name == "size":
             raise StrategyError(
                 "size was given for some symbols and not for others. Give it for all, or for none.",
                 code="bad_decisions",
             )
         else:
-            blank = np.zeros_like(present[0])
+            blank = np.full_like(present[0], np.nan if name == "size" else False)
             stacked[name] = np.column_stack([blank if a is None else a for a in given])
     return stacked
