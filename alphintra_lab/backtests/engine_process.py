@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from typing import Any
 
 from ..errors import Unavailable
+from ..processes import command_of, environment_of_child
 
 SECONDS = 600
 """Longest a simulation may take; then the process is stopped and the job fails."""
+LARGEST_ANSWER = 64 * 1024 * 1024
 
 
 class EngineProcess:
@@ -30,8 +31,9 @@ class EngineProcess:
                 process.stdin.write(json.dumps(request).encode() + b"\n")
                 await process.stdin.drain()
                 line = await asyncio.wait_for(process.stdout.readline(), SECONDS)
-            except (TimeoutError, asyncio.CancelledError, ConnectionError):
-                # A late answer must not be taken for the next request's.
+            except BaseException:
+                # Also a line over the limit: what is left of this request's answer, or comes late,
+                # must not be taken for the next one's.
                 await self._kill()
                 raise
             if not line:
@@ -48,19 +50,18 @@ class EngineProcess:
         if self._process is not None and self._process.returncode is None:
             return
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # the folder that this runs in may be the user's
-            "-m",
-            "alphintra_lab.backtests.engine_main",
+            *command_of("alphintra_lab.backtests.engine_main"),
+            env=environment_of_child(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            limit=64 * 1024 * 1024,
+            limit=LARGEST_ANSWER,
         )
 
     async def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
-            await self._process.wait()
+            # Reads on to the end, too: asyncio does not see the end of one whose pipe is full.
+            await self._process.communicate()
         self._process = None
 
     async def stop(self) -> None:
