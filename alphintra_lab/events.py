@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
-from sqlalchemy import String, delete, func, select
+from sqlalchemy import Select, String, delete, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .db import Base, Database, now
+from .errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 SCHEMA_ID = "https://alphintra.dev/events/change/v1"
 SCHEMA = {
@@ -35,7 +41,7 @@ KEEP = dt.timedelta(hours=1)
 
 
 class EventRow(Base):
-    """One change. `sequence` grows; the text columns say what to fetch again."""
+    """One change. `id` grows; the text columns say what to fetch again."""
 
     __tablename__ = "events"
 
@@ -55,17 +61,11 @@ def publish(
 
 async def listen(database: Database, *, seconds: float = 0.3) -> AsyncIterator[EventRow]:
     """Every change from now on, of every process on this database, in order."""
-    async with database.session(write=False) as session:
-        last = (await session.execute(select(func.max(EventRow.id)))).scalar() or 0
+    last = (await _read(database, select(func.max(EventRow.id))))[0] or 0
     seen: set[int] = set(range(max(0, last - LOOK_BACK), last + 1))
     while True:
-        async with database.session(write=False) as session:
-            rows = (
-                await session.scalars(
-                    select(EventRow).where(EventRow.id > last - LOOK_BACK).order_by(EventRow.id)
-                )
-            ).all()
-        for row in rows:
+        newest = select(EventRow).where(EventRow.id > last - LOOK_BACK).order_by(EventRow.id)
+        for row in await _read(database, newest):
             if row.id not in seen:
                 seen.add(row.id)
                 last = max(last, row.id)
@@ -74,6 +74,23 @@ async def listen(database: Database, *, seconds: float = 0.3) -> AsyncIterator[E
         await asyncio.sleep(seconds)
 
 
+async def _read(database: Database, statement: Select[Any]) -> list[Any]:
+    """What the statement finds; while the database is away this waits for it."""
+    while True:
+        try:
+            async with database.session(write=False) as session:
+                return list(await session.scalars(statement))
+        except (DBAPIError, Unavailable):
+            log.warning("The database does not answer; listening goes on", exc_info=True)
+            await asyncio.sleep(1)
+
+
 async def forget_old(session: AsyncSession) -> None:
-    """Drop events that every listener has long seen."""
-    await session.execute(delete(EventRow).where(EventRow.created_at < now() - KEEP))
+    """Drop events that every listener has long seen.
+
+    The newest stays, however old: SQLite counts on from the highest number that is there, and
+    from an empty table it would give out again numbers that listeners have seen.
+    """
+    newest = select(func.max(EventRow.id)).scalar_subquery()
+    old = (EventRow.created_at < now() - KEEP) & (EventRow.id < newest)
+    await session.execute(delete(EventRow).where(old))
