@@ -145,3 +145,13 @@ async def test_pages_of_jobs_hold_each_once_the_newest_first(database: Database)
             if cursor is None:
                 break
     assert seen == jobs[::-1]
+
+
+async def test_a_job_cancelled_while_a_worker_claims_it_does_not_run(database: Database) -> None:
+    [job_id] = await queue(database, ALICE)
+    async with database.session() as session:
+        await service.cancel_job(session, job_id)
+        claiming = asyncio.ensure_future(claim(database))
+        await asyncio.sleep(0.2)  # it has looked: the cancellation is not committed yet
+    assert await claiming is None
+    assert (await get(database, job_id)).state == "cancelled"

@@ -1,0 +1,88 @@
+"""Runs defined, started and deleted by many at once, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from alphintra_lab.backtests import service
+from alphintra_lab.backtests.schema import BacktestCreate
+from alphintra_lab.datasets import service as datasets
+from alphintra_lab.db import Database
+from alphintra_lab.errors import Conflict, NotFound
+from alphintra_lab.jobs.table import JobRow
+from alphintra_lab.strategies import service as strategies
+from alphintra_lab.strategies.schema import StrategyCreate
+
+BARS = "time,open,high,low,close,volume\n" + "".join(
+    f"2017-01-{day:02d},1,2,1,1.5,10\n" for day in range(2, 20)
+)
+
+
+async def prepare(database: Database, folder: Path) -> BacktestCreate:
+    """What a backtest needs: a strategy in `folder/workspace`, and a dataset."""
+    (folder / "store").mkdir()
+    (folder / "workspace").mkdir()
+    (folder / "bars.csv").write_text(BARS)
+    await datasets.add_file(
+        database, folder / "store", folder / "bars.csv", name="bars", symbol="A"
+    )
+    async with database.session() as session:
+        create = StrategyCreate(name="Cross", template="sma_cross")
+        row = await strategies.create_strategy(session, folder / "workspace", create)
+    return BacktestCreate(strategy_id=row.id, dataset="bars")
+
+
+async def define(database: Database, create: BacktestCreate) -> tuple[str, int]:
+    async with database.session() as session:
+        row = await service.create_backtest(session, create)
+        return row.id, row.number
+
+
+async def start(database: Database, folder: Path, backtest_id: str) -> str:
+    async with database.session() as session:
+        return (await service.start_backtest(session, folder / "workspace", backtest_id)).id
+
+
+async def delete(database: Database, backtest_id: str) -> str | None:
+    async with database.session() as session:
+        return await service.delete_backtest(session, backtest_id)
+
+
+async def at_once(*work: Awaitable[Any]) -> list[Any]:
+    return list(await asyncio.gather(*work, return_exceptions=True))
+
+
+async def test_many_that_define_at_once_get_numbers_of_their_own(
+    database: Database, tmp_path: Path
+) -> None:
+    create = await prepare(database, tmp_path)
+    defined = await at_once(*(define(database, create) for _ in range(12)))
+    assert sorted(number for _, number in defined) == list(range(1, 13))
+
+
+async def test_a_run_started_by_many_at_once_runs_once(database: Database, tmp_path: Path) -> None:
+    backtest_id, _ = await define(database, await prepare(database, tmp_path))
+    started = await at_once(*(start(database, tmp_path, backtest_id) for _ in range(6)))
+    assert [type(one) for one in started if not isinstance(one, str)] == [Conflict] * 5
+    async with database.session(write=False) as session:
+        assert await session.scalar(select(func.count()).select_from(JobRow)) == 1
+
+
+async def test_a_run_started_and_deleted_at_once_is_there_or_gone(
+    database: Database, tmp_path: Path
+) -> None:
+    create = await prepare(database, tmp_path)
+    for _ in range(4):
+        backtest_id, _ = await define(database, create)
+        started, deleted = await at_once(
+            start(database, tmp_path, backtest_id), delete(database, backtest_id)
+        )
+        if deleted is None:
+            assert isinstance(started, NotFound)
+        else:
+            assert (type(started), type(deleted)) == (str, Conflict)
