@@ -46,7 +46,7 @@ class UploadQuery(msgspec.Struct, frozen=True):
 class VersionQuery(msgspec.Struct, frozen=True):
     """Which version; the newest unless named."""
 
-    version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
 
 
 class PreviewQuery(VersionQuery, frozen=True):

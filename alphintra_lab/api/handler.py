@@ -187,7 +187,7 @@ def endpoint(
             self.answer_error(error)
             return
         except DBAPIError as error:
-            explained = _explain(error)
+            explained = explain_refusal(error)
             if explained is None:
                 raise
             self.log.warning("%s", explained.message, exc_info=True)
@@ -203,7 +203,7 @@ def endpoint(
     return allow_unauthenticated(run)  # LabHandler.prepare decides, by the table
 
 
-def _explain(error: DBAPIError) -> LabError | None:
+def explain_refusal(error: DBAPIError) -> LabError | None:
     """The database's error as one that a user can act on; None where the lab is to blame."""
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return Unavailable(f"The database fails: {error.orig}. Nothing was changed.")

@@ -80,7 +80,7 @@ class ReadyHandler(LabHandler):
             "database": await self._database(),
             "store": Part(lab.datasets != "failed", lab.datasets),
             "sandbox": Part(lab.sandbox.get("state") != "failed", _sandbox_message(lab.sandbox)),
-            "worker": Part(lab.worker != "failed", lab.worker),
+            "worker": Part(not lab.worker.startswith("ended"), lab.worker),
         }
         ready = all(part.ready for part in parts.values())
         self.set_status(200 if ready else 503)
@@ -169,8 +169,9 @@ class StaticHandler(LabHandler):
 
     async def get(self, name: str) -> None:
         """Serve one of them."""
-        path = next((f / name for f in (PAGES, STATIC) if (f / name).is_file()), None)
-        if path is None or path.parent not in (PAGES, STATIC):
+        files = (path for folder in (PAGES, STATIC) for path in folder.glob("*"))
+        path = next((path for path in files if path.name == name and path.is_file()), None)
+        if path is None:
             raise HTTPError(404, "There is no such file.")
         self.set_header("Content-Type", mimetypes.guess_type(name)[0] or "text/plain")
         self.set_header("Cache-Control", "max-age=86400")

@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 from jupyter_server.serverapp import ServerApp
 from openapi_spec_validator import validate
+from sqlalchemy import insert, select
+from sqlalchemy.exc import DBAPIError
 from tornado.httpclient import HTTPClientError
 from tornado.web import RequestHandler
 
-from alphintra_lab.api.handler import LabHandler, Route
+from alphintra_lab.api.handler import LabHandler, Route, explain_refusal
 from alphintra_lab.api.openapi import build_document
 from alphintra_lab.api.routes import ROUTES
+from alphintra_lab.db import Database
+from alphintra_lab.errors import Conflict, Invalid
+from alphintra_lab.events import EventRow
 
 Fetch = Callable[..., Any]
 
@@ -138,3 +143,44 @@ async def test_a_file_outside_of_the_viewers_folder_is_not_served(
     with pytest.raises(HTTPClientError) as error:
         await lab_fetch("/docs/static/..%2Fhandler.py")
     assert error.value.code == 404
+
+
+async def test_a_lab_whose_worker_ended_is_not_ready(lab: ServerApp, lab_fetch: Fetch) -> None:
+    lab.web_app.settings["alphintra"].worker = "ended with 1; starting again"
+    with pytest.raises(HTTPClientError) as error:
+        await lab_fetch("/ready", known=False)
+    assert error.value.code == 503
+    parts = json.loads(error.value.response.body)["parts"]
+    assert [name for name, part in parts.items() if not part["ready"]] == ["worker"]
+
+
+async def test_a_file_with_an_endless_name_is_not_found(lab: ServerApp, lab_fetch: Fetch) -> None:
+    with pytest.raises(HTTPClientError) as error:
+        await lab_fetch("/docs/static/" + "a" * 300)
+    assert error.value.code == 404
+
+
+async def test_a_number_too_large_for_the_database_is_a_wrong_field(
+    lab: ServerApp, lab_fetch: Fetch
+) -> None:
+    with pytest.raises(HTTPClientError) as error:
+        await lab_fetch(f"/api/datasets/any/preview?version={2**64}")
+    assert error.value.code == 422
+
+
+async def test_the_databases_refusals_are_answers_not_failures(database: Database) -> None:
+    """A taken key is a conflict on both; a null character is refused by PostgreSQL only."""
+    event = EventRow(id=1, kind="job", subject_id="x", status="waiting", progress=0.0)
+    async with database.session() as session:
+        session.add(event)
+    with pytest.raises(DBAPIError) as taken:
+        async with database.session() as session:
+            await session.execute(
+                insert(EventRow).values(id=1, kind="job", subject_id="y", status="w")
+            )
+    assert isinstance(explain_refusal(taken.value), Conflict)
+    if database.engine.dialect.name == "postgresql":
+        with pytest.raises(DBAPIError) as null:
+            async with database.session() as session:
+                await session.execute(select(EventRow).where(EventRow.kind == "a\0b"))
+        assert isinstance(explain_refusal(null.value), Invalid)
