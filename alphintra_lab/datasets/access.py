@@ -15,6 +15,8 @@ from .schema import Preview, Series
 from .table import DatasetVersionRow
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# The whole years that nanoseconds in 64 bits hold, which bars' times are kept in.
+FIRST_YEAR, LAST_YEAR = 1678, 2261
 
 
 def check_name(name: str) -> None:
@@ -74,6 +76,11 @@ def read_time(text: str | None, field: str) -> dt.datetime | None:
             f"{field}={text[:80]!r} is no time. Write 2017-04-03 or 2017-04-03T22:00:00Z.",
             field=field,
         ) from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise Invalid(
+            f"{field}={text[:80]!r} is out of reach: years run from {FIRST_YEAR} to {LAST_YEAR}.",
+            field=field,
+        )
     if moment.tzinfo is None:
         return moment.replace(tzinfo=dt.UTC)
     return moment.astimezone(dt.UTC)

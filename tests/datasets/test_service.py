@@ -197,6 +197,14 @@ def test_times_are_utc_unless_they_say_otherwise() -> None:
     assert refused.value.field == "end"
 
 
+@pytest.mark.parametrize(
+    "text", ["0001-01-01", "0001-01-01T00:00:00+14:00", "1600-01-01", "9999-12-31T23:59:59-14:00"]
+)
+def test_a_time_that_no_bar_can_have_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="out of reach: years run from 1678 to 2261"):
+        service.read_time(text, "start")
+
+
 async def test_checking_again_answers_the_report_and_tells_of_damage(
     database: db.Database, tmp_path: Path
 ) -> None:
