@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import Select, bindparam, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from ..datasets.table import DatasetRow, DatasetVersionRow
 from ..jobs import service as jobs
@@ -19,49 +21,57 @@ from .table import BacktestRow
 
 
 async def describe(session: AsyncSession, rows: list[BacktestRow]) -> list[Backtest]:
-    """Rows as the API gives them; what belongs to them is read in four queries, not one each."""
-    strategy_of = await _by_id(session, StrategyRow, {r.strategy_id for r in rows})
-    version_of = await _by_id(session, DatasetVersionRow, {r.dataset_version_id for r in rows})
-    dataset_of = await _by_id(session, DatasetRow, {v.dataset_id for v in version_of.values()})
-    code_ids = {r.strategy_version_id for r in rows if r.strategy_version_id}
-    numbers = await session.execute(
-        select(StrategyVersionRow.id, StrategyVersionRow.number).where(
-            StrategyVersionRow.id.in_(code_ids)
+    """Rows as the API gives them; what belongs to all of them is read in one query."""
+    found = {}
+    jobs_of_rows: list[JobRow] = []
+    for one, job, *names in await session.execute(_names(), {"ids": [row.id for row in rows]}):
+        found[one] = Names(*names)
+        jobs_of_rows += [job] if job is not None else []
+    job_of = {job.id: job for job in await jobs.describe_jobs(session, jobs_of_rows)}
+    return [_describe(row, found[row.id], job_of.get(row.job_id or "")) for row in rows]
+
+
+class Names(NamedTuple):
+    """What a backtest's strategy and data are called."""
+
+    strategy: str
+    strategy_version: int | None
+    dataset_id: str
+    dataset: str
+    dataset_version: int
+
+
+@functools.cache  # built once: building it takes longer than running it
+def _names() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            BacktestRow.id,
+            JobRow,
+            StrategyRow.name,
+            StrategyVersionRow.number,
+            DatasetRow.id,
+            DatasetRow.name,
+            DatasetVersionRow.number,
         )
+        .join(StrategyRow, StrategyRow.id == BacktestRow.strategy_id)
+        .outerjoin(StrategyVersionRow, StrategyVersionRow.id == BacktestRow.strategy_version_id)
+        .join(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
+        .join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
+        .outerjoin(JobRow, JobRow.id == BacktestRow.job_id)
+        .where(BacktestRow.id.in_(bindparam("ids", expanding=True)))
     )
-    code_of: dict[str, int] = dict(numbers.all())
-    job_rows = await _by_id(session, JobRow, {r.job_id for r in rows if r.job_id})
-    described = await jobs.describe_jobs(session, list(job_rows.values()))
-    job_of = {job.id: job for job in described}
-    return [_describe(row, strategy_of, version_of, dataset_of, code_of, job_of) for row in rows]
 
 
-async def _by_id(session: AsyncSession, table: Any, ids: set[str]) -> dict[str, Any]:
-    if not ids:
-        return {}
-    return {row.id: row for row in await session.scalars(select(table).where(table.id.in_(ids)))}
-
-
-def _describe(
-    row: BacktestRow,
-    strategy_of: dict[str, StrategyRow],
-    version_of: dict[str, DatasetVersionRow],
-    dataset_of: dict[str, DatasetRow],
-    code_of: dict[str, int],
-    job_of: dict[str, Job],
-) -> Backtest:
-    version = version_of[row.dataset_version_id]
-    dataset = dataset_of[version.dataset_id]
-    job = job_of.get(row.job_id or "")
+def _describe(row: BacktestRow, names: Names, job: Job | None) -> Backtest:
     return Backtest(
         id=row.id,
         number=row.number,
         strategy_id=row.strategy_id,
-        strategy_name=strategy_of[row.strategy_id].name,
-        strategy_version=code_of.get(row.strategy_version_id or ""),
-        dataset_id=dataset.id,
-        dataset_name=dataset.name,
-        dataset_version=version.number,
+        strategy_name=names.strategy,
+        strategy_version=names.strategy_version,
+        dataset_id=names.dataset_id,
+        dataset_name=names.dataset,
+        dataset_version=names.dataset_version,
         settings=row.settings,
         job=job,
         verdict=show_verdict(row, job),
@@ -80,9 +90,12 @@ async def count_backtests(session: AsyncSession) -> int:
 
 async def count_trials(session: AsyncSession, family_id: str | None = None) -> int:
     """Distinct trials, of one family or of all: reruns of the same thing do not count."""
-    statement = select(func.count(distinct(BacktestRow.family_id + "/" + BacktestRow.trial_sha256)))
+    trials = select(BacktestRow.family_id, BacktestRow.trial_sha256).where(
+        BacktestRow.trial_sha256.is_not(None)
+    )
     if family_id is not None:
-        statement = statement.where(BacktestRow.family_id == family_id)
+        trials = trials.where(BacktestRow.family_id == family_id)
+    statement = select(func.count()).select_from(trials.distinct().subquery())
     return await session.scalar(statement) or 0
 
 
@@ -92,13 +105,6 @@ async def strategy_results(
     """For each strategy: its family's distinct trials, and its newest finished result."""
     if not strategy_ids:
         return {}
-    newest = (
-        select(func.max(BacktestRow.id))
-        .where(BacktestRow.strategy_id.in_(strategy_ids), BacktestRow.verdict.is_not(None))
-        .group_by(BacktestRow.strategy_id)
-    )
-    rows = list(await session.scalars(select(BacktestRow).where(BacktestRow.id.in_(newest))))
-    last = {b.strategy_id: _last_result(b) for b in await describe(session, rows)}
     counts = await session.execute(
         select(StrategyRow.id, func.count(distinct(BacktestRow.trial_sha256)))
         .join(BacktestRow, BacktestRow.family_id == StrategyRow.family_id)
@@ -106,21 +112,50 @@ async def strategy_results(
         .group_by(StrategyRow.id)
     )
     trials: dict[str, int] = dict(counts.all())
+    last = await _last_results(session, strategy_ids)
     return {one: (trials.get(one, 0), last.get(one)) for one in strategy_ids}
 
 
-def _last_result(backtest: Backtest) -> LastResult:
-    metrics = backtest.metrics or {}
-    assert backtest.verdict is not None
+async def _last_results(session: AsyncSession, strategy_ids: list[str]) -> dict[str, LastResult]:
+    found = await session.execute(_newest_runs(), {"ids": strategy_ids})
+    return {row.strategy_id: _last_result(row, dataset, job) for row, dataset, job in found}
+
+
+@functools.cache
+def _newest_runs() -> Select[*tuple[Any, ...]]:
+    """Each strategy's newest finished run: found from the newest backwards, not among all."""
+    earlier = aliased(BacktestRow)
+    newest = (
+        select(earlier.id)
+        .where(earlier.strategy_id == StrategyRow.id, earlier.verdict.is_not(None))
+        .order_by(earlier.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(BacktestRow, DatasetRow.name, JobRow)
+        .select_from(StrategyRow)
+        .join(BacktestRow, BacktestRow.id == newest)
+        .join(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
+        .join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
+        .outerjoin(JobRow, JobRow.id == BacktestRow.job_id)
+        .where(StrategyRow.id.in_(bindparam("ids", expanding=True)))
+    )
+
+
+def _last_result(row: BacktestRow, dataset: str, job: JobRow | None) -> LastResult:
+    metrics = row.metrics or {}
+    verdict = show_verdict(row, job)
+    assert verdict is not None
     return LastResult(
-        backtest_id=backtest.id,
-        number=backtest.number,
-        dataset=backtest.dataset_name,
-        ended_at=(backtest.job and backtest.job.ended_at) or backtest.updated_at,
-        icon=backtest.verdict.icon,
-        verdict=backtest.verdict.short,
+        backtest_id=row.id,
+        number=row.number,
+        dataset=dataset,
+        ended_at=(job and job.ended_at) or row.updated_at,
+        icon=verdict.icon,
+        verdict=verdict.short,
         total_return=metrics.get("total_return"),
         sharpe=metrics.get("sharpe"),
         max_drawdown=metrics.get("max_drawdown"),
-        sparkline=backtest.sparkline,
+        sparkline=row.sparkline,
     )

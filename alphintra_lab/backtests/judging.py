@@ -9,6 +9,7 @@ import msgspec
 from ..engine import verdict as engine
 from ..engine.check import Check as EngineCheck
 from ..jobs.schema import Job
+from ..jobs.table import JobRow
 from .schema import Check, Verdict
 from .table import BacktestRow
 
@@ -25,7 +26,7 @@ def judge(row: BacktestRow, checks: Mapping[str, Check], progress: str | None = 
     return msgspec.convert(msgspec.to_builtins(engine.verdict(evidence)), Verdict)
 
 
-def show_verdict(row: BacktestRow, job: Job | None) -> Verdict | None:
+def show_verdict(row: BacktestRow, job: Job | JobRow | None) -> Verdict | None:
     """The row's verdict; that the checks go on, as long as they do.
 
     What is stored meanwhile is the verdict without them, so that it holds whatever ends the job.

@@ -17,7 +17,7 @@ class BacktestRow(Base):
     __tablename__ = "backtests"
     __table_args__ = (
         UniqueConstraint("workspace_id", "number", name="uq_backtests_number"),
-        Index("ix_backtests_strategy_created", "strategy_id", "created_at"),
+        Index("ix_backtests_strategy", "strategy_id", "id"),
         Index("ix_backtests_family_trial", "family_id", "trial_sha256"),
     )
 

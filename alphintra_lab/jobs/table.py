@@ -16,7 +16,7 @@ class JobRow(Base):
     """A job. While it runs, one worker holds its lease and renews it."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_state_created", "state", "created_at"),)
+    __table_args__ = (Index("ix_jobs_state", "state", "id"),)
 
     kind: Mapped[str] = mapped_column(String(20))
     subject_id: Mapped[str] = mapped_column(String(36), index=True)

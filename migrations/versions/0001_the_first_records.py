@@ -74,7 +74,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index("ix_jobs_state_created", ["state", "created_at"], unique=False)
+        batch_op.create_index("ix_jobs_state", ["state", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_subject_id"), ["subject_id"], unique=False)
 
     op.create_table(
@@ -198,14 +198,12 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_backtests_family_trial", ["family_id", "trial_sha256"], unique=False
         )
-        batch_op.create_index(
-            "ix_backtests_strategy_created", ["strategy_id", "created_at"], unique=False
-        )
+        batch_op.create_index("ix_backtests_strategy", ["strategy_id", "id"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("backtests", schema=None) as batch_op:
-        batch_op.drop_index("ix_backtests_strategy_created")
+        batch_op.drop_index("ix_backtests_strategy")
         batch_op.drop_index("ix_backtests_family_trial")
 
     op.drop_table("backtests")
@@ -224,7 +222,7 @@ def downgrade() -> None:
     op.drop_table("strategies")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_subject_id"))
-        batch_op.drop_index("ix_jobs_state_created")
+        batch_op.drop_index("ix_jobs_state")
 
     op.drop_table("jobs")
     op.drop_table("events")
