@@ -4,6 +4,7 @@ typed in a notebook."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,9 +20,21 @@ from .schema import Outline, Problem
 from .snapshot import ENTRY, check_files, read_folder, sha256_of
 from .table import StrategyRow, StrategyVersionRow
 from .versions import add_version, is_missing
-from .workspace import find_folders, find_notebook, locate, place_of
+from .workspace import (
+    Scan,
+    find_notebook,
+    is_there,
+    locate,
+    place_of,
+    scan_folders,
+    when_changed,
+)
 
 _AT_ONCE = 500
+_SETTLED = 2_000_000_000
+"""Nanoseconds: two changes within a file system's clock tick have the same time."""
+_known: dict[tuple[str, Path], Scan] = {}
+"""By database and workspace: the last look at `strategies/`, when all in it was known."""
 
 
 async def register_folder(
@@ -62,11 +75,18 @@ async def register_source(
 
 
 async def find_new_folders(session: AsyncSession, workspace: Path) -> list[str]:
-    """Folders in `strategies/` that no record names yet."""
-    found = await asyncio.to_thread(find_folders, workspace)
+    """Folders in `strategies/` that no record names yet.
+
+    Asked for with every list: what was looked through without finding any is not looked through
+    again until something in it changes.
+    """
+    key = (str(session.get_bind().engine.url), workspace)
+    if await asyncio.to_thread(_is_unchanged, workspace, _known.get(key)):
+        return []
+    scan = await asyncio.to_thread(scan_folders, workspace)
     known: set[str] = set()
-    for first in range(0, len(found), _AT_ONCE):
-        some = found[first : first + _AT_ONCE]
+    for first in range(0, len(scan.own), _AT_ONCE):
+        some = scan.own[first : first + _AT_ONCE]
         known.update(
             await session.scalars(
                 select(StrategyRow.folder).where(
@@ -76,7 +96,19 @@ async def find_new_folders(session: AsyncSession, workspace: Path) -> list[str]:
                 )
             )
         )
-    return [place for place in found if place not in known]
+    new = [place for place in scan.own if place not in known]
+    if not new and time.time_ns() - scan.changed > _SETTLED:
+        _known[key] = scan
+    return new
+
+
+def _is_unchanged(workspace: Path, scan: Scan | None) -> bool:
+    """Whether a look would find the same: a record's folder goes only by changing `strategies/`."""
+    return (
+        scan is not None
+        and when_changed(workspace) == scan.changed
+        and not any(is_there(workspace, place) for place in scan.others)
+    )
 
 
 async def discover(session: AsyncSession, workspace: Path) -> list[StrategyRow]:

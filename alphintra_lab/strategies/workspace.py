@@ -10,6 +10,7 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,18 +105,47 @@ def remove_folder(workspace: Path, place: str) -> None:
     shutil.rmtree(locate(workspace, place), ignore_errors=True)
 
 
-def find_folders(workspace: Path) -> list[str]:
-    """Every folder in `strategies/` with a strategy.py, hidden ones and links left out."""
+@dataclass(frozen=True)
+class Scan:
+    """What lies in `strategies/`: hidden folders and links are left out."""
+
+    changed: int
+    """When the folder itself last changed, in nanoseconds; -1 where there is none."""
+    own: list[str]
+    """The folders with a strategy.py."""
+    others: list[str]
+    """The folders without one, so far."""
+
+
+def scan_folders(workspace: Path) -> Scan:
+    """Look through `strategies/`."""
+    changed = when_changed(workspace)  # before the look: what changes meanwhile is seen next time
     try:
         with os.scandir(locate(workspace, STRATEGIES)) as entries:
-            names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+            names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        names = []
     except OSError as error:
         raise explain(error, f"{STRATEGIES} cannot be read") from None
-    root = workspace.resolve() / STRATEGIES
-    own = [n for n in names if not n.startswith(".") and os.path.lexists(root / n / ENTRY)]
-    return [f"{STRATEGIES}/{name}" for name in sorted(own) if name.isprintable()]
+    places = [f"{STRATEGIES}/{n}" for n in names if not n.startswith(".") and n.isprintable()]
+    own: list[str] = []
+    others: list[str] = []
+    for place in places:
+        (own if is_there(workspace, place) else others).append(place)
+    return Scan(changed, own, others)
+
+
+def when_changed(workspace: Path) -> int:
+    """When an entry of `strategies/` last came, went or was renamed; -1 where there is none."""
+    try:
+        return locate(workspace, STRATEGIES).stat().st_mtime_ns
+    except OSError:
+        return -1
+
+
+def is_there(workspace: Path, place: str) -> bool:
+    """Whether a folder of the workspace has a strategy.py, if only as a link."""
+    return os.path.lexists(f"{workspace}/{place}/{ENTRY}")
 
 
 def find_notebook(folder: Path) -> str | None:
