@@ -1,80 +1,65 @@
 """A kernel's line to the server: HTTP on a unix socket of its own, for `load_bars` and `backtest`.
 
-The socket is the kernel's identity: nobody else can reach it, and it offers nothing but this.
+The socket is the kernel's identity: nobody else can reach it, and it offers nothing but this. What
+comes through it is untrusted: user code can send anything at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import os
+import secrets
+import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import DBAPIError
 from tornado.httpserver import HTTPServer
+from tornado.log import app_log
 from tornado.netutil import bind_unix_socket
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from ..backtests import results
 from ..backtests import service as backtests
-from ..backtests.schema import BacktestCreate, Fill, Result
+from ..backtests.schema import Result
 from ..datasets import service as datasets
-from ..errors import Invalid, LabError, TooLarge
+from ..errors import Conflict, Invalid, LabError, Malformed, TooLarge, Unavailable
 from ..jobs import service as jobs
-from ..sandbox.access import allow_reading
-from ..sandbox.bubblewrap import choose_user
+from ..jobs.schema import Job
 from ..strategies import service as strategies
+from .claims import Bars, LineBacktest, check_claim, grant
 from .handler import ErrorAnswer
 from .lab import Lab
 
 POLL = 0.05
 LARGEST_BODY = 256 * 1024 * 1024
+"""Bytes. The SDK knows it, too, and says so before it sends anything."""
 
 
-class Source(msgspec.Struct, frozen=True):
-    """The code whose decisions come along: files by path, and where they lie, if anywhere."""
+@dataclass(frozen=True)
+class Line:
+    """One caller's line: what the lab knows of it."""
 
-    files: dict[str, str]
-    entry: str
-    folder: str | None
-    scratch: bool
-
-
-class LineBacktest(msgspec.Struct, frozen=True):
-    """`backtest(...)` in a notebook: settings, source and the decisions that the kernel took."""
-
-    source: Source
-    class_name: str
-    parameters: dict[str, Any]
-    dataset: str
-    decisions: bytes
-    symbols: list[str] | None = None
-    start: str | None = None
-    end: str | None = None
-    cash: float = 10_000.0
-    commission: float | None = None
-    slippage_bps: float | None = None
-    fill: Fill = "next_open"
-    whole_shares: bool = False
-    overrides: list[str] = []
-
-
-class Bars(msgspec.Struct, frozen=True):
-    """Where the kernel finds a dataset's files, by symbol."""
-
-    name: str
-    symbols: dict[str, str]
-    columns: list[str]
+    lab: Lab
+    cwd: Path
+    grants: Path | None
+    """The folder that the kernel sees as /grants. None: a plain script of ours, trusted."""
+    run: Callable[[str], Awaitable[Job]] | None
+    """Runs the job with this id here, to its end. None: a worker elsewhere does."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class LineHandler(RequestHandler):
     """A request from a kernel."""
 
-    def initialize(self, lab: Lab, cwd: Path, grants: Path | None) -> None:
+    def initialize(self, line: Line) -> None:
         """Whose line this is."""
-        self.lab, self.cwd, self.grants = lab, cwd, grants
+        self.line, self.lab = line, line.lab
 
     def answer(self, value: Any, status: int = 200) -> None:
         """Finish with JSON."""
@@ -82,22 +67,52 @@ class LineHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(msgspec.json.encode(value))
 
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Whatever fails has the one error shape, and never a traceback."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, LabError):
+            answer = ErrorAnswer(error.message, error.code, error.field)
+            return self.answer(answer, error.status)
+        message = "The lab failed at this request. The server's log has the details."
+        if status_code < 500:
+            message = f"{self.request.method} {self.request.path} cannot be asked for here."
+        return self.answer(
+            ErrorAnswer(message, "internal" if status_code >= 500 else "usage"), status_code
+        )
+
+    def log_exception(self, *exc_info: Any) -> None:
+        """An error that the caller can mend is no news for the server's log."""
+        if not isinstance(exc_info[1], LabError):
+            super().log_exception(*exc_info)
+
+
+class UnknownHandler(LineHandler):
+    """Everything that is not offered."""
+
+    def prepare(self) -> None:
+        """Refuse it."""
+        raise HTTPError(404)
+
 
 def line_endpoint(
     method: Callable[[Any], Awaitable[Any]],
 ) -> Callable[[LineHandler], Awaitable[None]]:
-    """Answer with what the method returns, or with the one error shape."""
+    """Answer with what the method returns; what the caller or the machine did becomes an error."""
 
     @functools.wraps(method)
     async def run(self: LineHandler) -> None:
         try:
             self.answer(await method(self))
-        except msgspec.ValidationError as error:
-            self.answer(ErrorAnswer(str(error), "invalid"), 422)
-        except msgspec.DecodeError as error:
-            self.answer(ErrorAnswer(f"The body cannot be read: {error}.", "malformed"), 400)
-        except LabError as error:
-            self.answer(ErrorAnswer(error.message, error.code, error.field), error.status)
+        except DBAPIError as error:
+            app_log.exception("The database fails")
+            raise Unavailable("The database fails. Nothing was changed.") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise Unavailable(
+                "The disk is full. Nothing was changed. Free some space and try again.",
+                code="disk_full",
+            ) from error
 
     return run
 
@@ -131,108 +146,146 @@ class BarsHandler(LineHandler):
             dataset, version = await datasets.get_version_row(session, name)
         symbols = datasets.choose_symbols(version, chosen.split(",") if chosen else None)
         paths = datasets.bars_paths(version, self.lab.store, symbols)
-        granted = {symbol: self._grant(path) for symbol, path in paths.items()}
+        granted = await asyncio.to_thread(grant, self.line.grants, paths)
         return Bars(dataset.name, granted, version.columns)
 
-    def _grant(self, path: Path) -> str:
-        """Link the file into the kernel's folder; a plain script reads the store itself."""
-        if self.grants is None:
-            return str(path)
-        target = self.grants / path.name
-        if not target.exists():
-            try:
-                os.link(path, target)
-            except FileExistsError:
-                pass
-            except OSError:  # another file system, or one without links
-                part = target.with_suffix(".part")
-                part.write_bytes(path.read_bytes())
-                part.replace(target)
-            # As root the store's files are root's; all sandboxes have one group.
-            allow_reading(choose_user("grants"), target)
-        return f"/grants/{target.name}"
 
-
+@stream_request_body
 class BacktestsHandler(LineHandler):
-    """A backtest from a notebook."""
+    """A backtest from a notebook. Each line has one at a time: bodies are large, and a kernel
+    must not fill the server's memory, nor its queue."""
+
+    async def prepare(self) -> None:
+        """Wait for this line's turn before the body is read."""
+        self.body, self.waits, self.gone = bytearray(), True, False
+        if self.request.method != "POST":
+            raise HTTPError(405)
+        announced = self.request.headers.get("Content-Length", "0")
+        if announced.isdecimal() and int(announced) > LARGEST_BODY:
+            raise TooLarge(
+                f"The decisions have {int(announced):,} bytes; {LARGEST_BODY:,} are allowed."
+            )
+        await self.line.turn.acquire()
+        self.waits = False
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep a part of the body; Tornado stops at the largest size."""
+        self.body += chunk
+
+    def on_finish(self) -> None:
+        """Give the turn to the next."""
+        self._give_turn()
+
+    def on_connection_close(self) -> None:
+        """The caller is gone: interrupted, or ended."""
+        super().on_connection_close()
+        self.gone = True
+        self._give_turn()
+
+    def _give_turn(self) -> None:
+        if not self.waits:
+            self.waits = True
+            self.line.turn.release()
 
     @line_endpoint
     async def post(self) -> Result:
         """Record the code and the decisions, run the engine, answer with the result."""
-        asked = msgspec.msgpack.decode(self.request.body, type=LineBacktest)
-        backtest_id, job_id = await self._queue(asked)
+        asked = await asyncio.to_thread(_decode, self.body)
+        self.body = bytearray()
+        folder = await asyncio.to_thread(
+            check_claim, asked.source, self.lab, self.line.cwd, trusted=self.line.grants is None
+        )
+        backtest_id, job_id = await self._queue(asked, folder)
+        await self._wait(job_id)
+        async with self.lab.database.session(write=False) as session:
+            return await results.read_result(session, self.lab.jobs, backtest_id)
+
+    async def _queue(self, asked: LineBacktest, folder: Path | None) -> tuple[str, str]:
+        part = self.lab.jobs / f".{secrets.token_hex(8)}.part"
+        made: Path | None = None
+        try:
+            await asyncio.to_thread(part.write_bytes, asked.decisions)
+            async with self.lab.database.session() as session:
+                strategy, snapshot = await strategies.register_source(
+                    session,
+                    self.lab.workspace,
+                    files=asked.source.files,
+                    entry=asked.source.entry,
+                    class_name=asked.class_name,
+                    folder=folder,
+                )
+                row = await backtests.create_backtest(session, asked.to_create(strategy.id))
+                await backtests.refuse_bad_data(session, row)
+                job = await backtests.queue_backtest(
+                    session, row, strategy, snapshot, "decisions.msgpack"
+                )
+                # Before the commit: no worker may see the job without its decisions.
+                made = self.lab.jobs / job.id
+                made.mkdir()
+                part.replace(made / "decisions.msgpack")
+                return row.id, job.id
+        except BaseException:
+            part.unlink(missing_ok=True)
+            if made is not None:
+                await asyncio.to_thread(shutil.rmtree, made, ignore_errors=True)
+            raise
+
+    async def _wait(self, job_id: str) -> None:
+        """Until the job has ended well; when the caller goes away, the job is cancelled."""
+        run = self.line.run
+        here = None if run is None else asyncio.ensure_future(run(job_id))
+        cancelled = False
         while True:
             async with self.lab.database.session(write=False) as session:
                 job = await jobs.get_row(session, job_id)
-                if job.state not in ("waiting", "running"):
-                    break
+            if job.state not in ("waiting", "running"):
+                break
+            if self.gone and not cancelled:
+                cancelled = True
+                async with self.lab.database.session() as session:
+                    await jobs.cancel_job(session, job_id)
+            if here is not None and here.done():
+                await here  # raises what ended it
             await asyncio.sleep(POLL)
         if job.error is not None:
             raise Invalid(job.error.message, code=job.error.code)
         if job.state == "cancelled":
-            raise Invalid("The run was cancelled.", code="cancelled")
-        async with self.lab.database.session(write=False) as session:
-            return await results.read_result(session, self.lab.jobs, backtest_id)
+            raise Conflict("The run was cancelled.", code="cancelled")
 
-    async def _queue(self, asked: LineBacktest) -> tuple[str, str]:
-        async with self.lab.database.session() as session:
-            strategy, snapshot = await strategies.register_source(
-                session,
-                self.lab.workspace,
-                files=asked.source.files,
-                entry=asked.source.entry,
-                class_name=asked.class_name,
-                folder=None if asked.source.scratch else self._folder(asked.source.folder),
-            )
-            create = BacktestCreate(
-                strategy_id=strategy.id,
-                dataset=asked.dataset,
-                symbols=asked.symbols,
-                start=asked.start,
-                end=asked.end,
-                parameters=asked.parameters,
-                cash=asked.cash,
-                commission=asked.commission,
-                slippage_bps=asked.slippage_bps,
-                fill=asked.fill,
-                whole_shares=asked.whole_shares,
-                overrides=asked.overrides,
-            )
-            row = await backtests.create_backtest(session, create)
-            await backtests.refuse_bad_data(session, row)
-            job = await backtests.queue_backtest(
-                session, row, strategy, snapshot, "decisions.msgpack"
-            )
-            # Before the commit: no worker may see the job without its decisions.
-            folder = self.lab.jobs / job.id
-            folder.mkdir(parents=True, exist_ok=True)
-            await asyncio.to_thread((folder / "decisions.msgpack").write_bytes, asked.decisions)
-            return row.id, job.id
 
-    def _folder(self, named: str | None) -> Path:
-        """The strategy's folder as the host knows it: a kernel sees its own at the same path."""
-        folder = Path(named or self.cwd).resolve()
-        inside = (self.cwd.resolve(), self.lab.workspace)
-        if self.grants is not None and not any(folder.is_relative_to(one) for one in inside):
-            raise Invalid(f"{named!r} lies outside of the workspace.", field="folder")
-        return folder
+def _decode(body: bytearray) -> LineBacktest:
+    try:
+        return msgspec.msgpack.decode(body, type=LineBacktest)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The request is not a backtest: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Malformed(f"The body is not valid MessagePack: {error}.") from None
 
 
 async def serve_line(
-    lab: Lab, socket: Path, cwd: Path, grants: Path | None
+    lab: Lab,
+    socket: Path,
+    cwd: Path,
+    grants: Path | None,
+    run: Callable[[str], Awaitable[Job]] | None = None,
 ) -> Callable[[], Awaitable[None]]:
-    """Listen on `socket`; answers what closes it again. Without `grants` the caller is trusted."""
-    about = {"lab": lab, "cwd": cwd, "grants": grants}
+    """Listen on `socket`; answers what closes it again. Without `grants` the caller is trusted.
+
+    `run` runs a job by its id; without it, a worker elsewhere has to.
+    """
+    about = {"line": Line(lab, cwd, grants, run)}
     application = Application(
         [
             ("/datasets", DatasetsHandler, about),
             ("/bars", BarsHandler, about),
             ("/backtests", BacktestsHandler, about),
-        ]
+        ],
+        default_handler_class=UnknownHandler,
+        default_handler_args=about,
     )
     if len(os.fsencode(socket)) > 107:
         raise TooLarge(f"{socket} is too long for a unix socket: 107 bytes are allowed.")
-    server = HTTPServer(application, max_body_size=LARGEST_BODY, max_buffer_size=LARGEST_BODY)
+    server = HTTPServer(application, max_body_size=LARGEST_BODY)
     server.add_socket(bind_unix_socket(str(socket), mode=0o666 if grants else 0o600))
 
     async def close() -> None:

@@ -91,7 +91,7 @@ def test_a_plain_script_starts_one_process_and_ends_it(
     numbers, folder = done.stdout.splitlines()
     assert numbers == "6225 2"
     (started,) = (tmp_path / "started").read_text().splitlines()
-    assert started == f"-m alphintra_lab line --socket {folder}/line"
+    assert started == f"-P -m alphintra_lab line --socket {folder}/line"
     assert not Path(folder).exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
