@@ -68,6 +68,7 @@ async def register_source(
         row = await _find(session, "", f"{class_name}.py") or await _insert(
             session, StrategyRow(name=class_name, folder="", entry=f"{class_name}.py", scratch=True)
         )
+        await _revive(session, row)
     else:
         place = await asyncio.to_thread(place_of, workspace, folder)
         row = await _register(session, workspace, place, entry, files)
@@ -136,14 +137,19 @@ async def _register(
     session: AsyncSession, workspace: Path, place: str, entry: str, files: Mapping[str, str]
 ) -> StrategyRow:
     row = await _find(session, place, entry)
-    if row is not None and row.archived:
+    if row is None:
+        row = await _follow_move(session, workspace, place, entry, files)
+    await _revive(session, row)
+    await add_version(session, row, files)
+    return row
+
+
+async def _revive(session: AsyncSession, row: StrategyRow) -> None:
+    """A deleted strategy whose code runs again is there again."""
+    if row.archived:
         row.archived = False
         await session.flush()
         events.publish(session, "strategy", row.id, "created")
-    if row is None:
-        row = await _follow_move(session, workspace, place, entry, files)
-    await add_version(session, row, files)
-    return row
 
 
 async def _follow_move(
