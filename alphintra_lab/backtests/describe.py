@@ -85,11 +85,12 @@ def _describe(row: BacktestRow, names: Names, job: Job | None) -> Backtest:
 
 async def count_backtests(session: AsyncSession) -> int:
     """How many backtests are here."""
-    return await session.scalar(select(func.count()).select_from(BacktestRow)) or 0
+    statement = select(func.count()).where(BacktestRow.archived.is_(False))
+    return await session.scalar(statement) or 0
 
 
 async def count_trials(session: AsyncSession, family_id: str | None = None) -> int:
-    """Distinct trials, of one family or of all: reruns of the same thing do not count."""
+    """Distinct trials, of one family or of all: reruns do not count, deleted runs do."""
     trials = select(BacktestRow.family_id, BacktestRow.trial_sha256).where(
         BacktestRow.trial_sha256.is_not(None)
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import func, select
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import events
@@ -194,7 +193,7 @@ async def get_row(session: AsyncSession, backtest_id: str) -> BacktestRow:
         row = await session.scalar(
             select(BacktestRow).where(BacktestRow.number == int(backtest_id))
         )
-    if row is None:
+    if row is None or row.archived:
         raise _missing(backtest_id)
     return row
 
@@ -206,10 +205,9 @@ def _missing(backtest_id: str) -> NotFound:
 async def _lock_row(session: AsyncSession, backtest_id: str) -> BacktestRow:
     """The row as it stands now, or NotFound; nobody else changes it before the transaction ends."""
     row = await get_row(session, backtest_id)
-    try:
-        await session.refresh(row, with_for_update=True)
-    except InvalidRequestError:  # deleted since it was found
-        raise _missing(backtest_id) from None
+    await session.refresh(row, with_for_update=True)
+    if row.archived:  # deleted since it was found
+        raise _missing(backtest_id)
     return row
 
 
@@ -217,7 +215,7 @@ async def list_backtests(
     session: AsyncSession, limit: int, cursor: str | None, strategy_id: str | None = None
 ) -> Page[Backtest]:
     """Backtests, the newest first."""
-    statement = select(BacktestRow)
+    statement = select(BacktestRow).where(BacktestRow.archived.is_(False))
     if strategy_id is not None:
         statement = statement.where(BacktestRow.strategy_id == strategy_id)
     rows, after = await read_page(session, statement, BacktestRow, limit, cursor)
@@ -238,12 +236,17 @@ async def cancel_backtest(session: AsyncSession, backtest_id: str) -> Backtest:
 
 
 async def delete_backtest(session: AsyncSession, backtest_id: str) -> str | None:
-    """Delete the record; answers the job whose folder may go too. A running one must end first."""
+    """Delete the result; answers the job whose folder may go too. A running one must end first.
+
+    What stays is the number and the trial: luck counts what was tried, also what was thrown away.
+    """
     row = await _lock_row(session, backtest_id)
     job = await session.get(JobRow, row.job_id) if row.job_id else None
     if job is not None and job.state in ("waiting", "running"):
         raise Conflict(f"Run {row.number} is {job.state}. Cancel it before you delete it.")
-    await session.delete(row)
+    row.archived, row.job_id = True, None
+    row.summary = row.metrics = row.checks = row.verdict = None
+    row.sparkline = []
     await session.flush()
     if job is not None:
         await session.delete(job)

@@ -31,6 +31,8 @@ class BacktestRow(Base):
     trial_sha256: Mapped[str | None] = mapped_column(String(64))
     """Hash of code, parameters, dataset version and costs: equal runs are one trial."""
     settings: Mapped[Settings] = mapped_column(Json(Settings))
+    archived: Mapped[bool] = mapped_column(default=False)
+    """Deleted by the user; it keeps its number, and stays a trial that was made."""
     job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
     summary: Mapped[dict[str, Any] | None] = mapped_column(Json(dict[str, Any]))
     """Counts, labels and the benchmark's metrics: what the page needs beside the columns here."""

@@ -7,13 +7,16 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from alphintra_lab.backtests import service
+from alphintra_lab.backtests.describe import count_backtests, count_trials, strategy_results
 from alphintra_lab.backtests.schema import BacktestCreate
 from alphintra_lab.datasets import service as datasets
 from alphintra_lab.db import Database
 from alphintra_lab.errors import Conflict, NotFound
+from alphintra_lab.jobs import service as jobs
 from alphintra_lab.jobs.table import JobRow
 from alphintra_lab.strategies import service as strategies
 from alphintra_lab.strategies.schema import StrategyCreate
@@ -86,3 +89,25 @@ async def test_a_run_started_and_deleted_at_once_is_there_or_gone(
             assert isinstance(started, NotFound)
         else:
             assert (type(started), type(deleted)) == (str, Conflict)
+
+
+async def test_a_deleted_run_is_gone_but_stays_a_trial_with_its_number(
+    database: Database, tmp_path: Path
+) -> None:
+    create = await prepare(database, tmp_path)
+    backtest_id, number = await define(database, create)
+    job_id = await start(database, tmp_path, backtest_id)
+    async with database.session() as session:
+        await jobs.cancel_job(session, job_id)
+    assert await delete(database, backtest_id) == job_id
+    async with database.session(write=False) as session:
+        assert (await service.list_backtests(session, 10, None)).items == []
+        for name in (backtest_id, str(number)):
+            with pytest.raises(NotFound):
+                await service.get_backtest(session, name)
+        assert await count_backtests(session) == 0
+        assert await count_trials(session) == 1
+        results = await strategy_results(session, [create.strategy_id])
+        assert results == {create.strategy_id: (1, None)}
+    _, next_number = await define(database, create)
+    assert next_number == number + 1
