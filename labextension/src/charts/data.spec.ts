@@ -5,12 +5,14 @@ import {
   extent,
   firstWindow,
   nearest,
+  placeOf,
   priceExtent,
+  timeAt,
   toCandles,
   windowAround,
   zoom
 } from './data';
-import { timeLabels } from './ticks';
+import { barTicks, timeLabels } from './ticks';
 import { toHex } from './colours';
 
 const whole = { start: 0, end: 1000 };
@@ -31,6 +33,18 @@ describe('candles', () => {
     const candles = toCandles(series);
     expect(candles.time).toEqual([0, 20, 50]);
     expect(candles.step).toBe(30);
+  });
+
+  it('stand side by side: a closed market takes no room', () => {
+    const candles = toCandles({ ...series, close: [1, 1, 1, 1], open: [1, 1, 1, 1] });
+    candles.time = [0, 10, 20, 500];
+    candles.step = 10;
+    expect([0, 15, 20, 260, 500, 510, -20].map(at => placeOf(candles, at))).toEqual([
+      0, 1.5, 2, 2.5, 3, 4, -2
+    ]);
+    for (const place of [-2, 0, 0.25, 2.5, 3, 4]) {
+      expect(placeOf(candles, timeAt(candles, place))).toBeCloseTo(place);
+    }
   });
 
   it('scale to the bars in the window only', () => {
@@ -108,6 +122,43 @@ describe('time labels', () => {
       '29 Nov'
     ]);
     expect(timeLabels(ticks('2016-01-01', '2017-01-01'))).toEqual(['2016', '2017']);
+  });
+});
+
+describe('the ticks of bars', () => {
+  const hours = (from: string, n: number) =>
+    Array.from({ length: n }, (_, i) => Date.parse(from) + i * 3_600_000);
+
+  it('stand at the first bar of a day, whatever was closed before it', () => {
+    const times = [...hours('2017-12-29T20:00Z', 2), ...hours('2018-01-01T22:00Z', 30)];
+    expect(barTicks(times, 3)).toEqual([
+      { index: 2, label: '1 Jan 2018' },
+      { index: 4, label: '2 Jan' },
+      { index: 28, label: '3 Jan' }
+    ]);
+  });
+
+  it('say the day where it begins, and the hour elsewhere', () => {
+    expect(barTicks(hours('2017-11-29T21:00Z', 12), 4)).toEqual([
+      { index: 3, label: '30 Nov' },
+      { index: 6, label: '03:00' },
+      { index: 9, label: '06:00' }
+    ]);
+  });
+
+  it('stand at every second day between days and weeks', () => {
+    expect(barTicks(hours('2017-12-18T00:00Z', 200)).map(({ label }) => label)).toEqual([
+      '19 Dec',
+      '21 Dec',
+      '23 Dec',
+      '25 Dec'
+    ]);
+  });
+
+  it('are never more than asked for', () => {
+    const days = Array.from({ length: 5000 }, (_, i) => Date.parse('1999-01-01') + i * 86_400_000);
+    expect(barTicks(days, 4).map(({ label }) => label)).toEqual(['2000', '2005', '2010']);
+    expect(barTicks([])).toEqual([]);
   });
 });
 

@@ -87,6 +87,42 @@ export function nearest(times: number[], time: number): number {
   return Math.abs(times[low] - time) <= Math.abs(times[high] - time) ? low : high;
 }
 
+/**
+ * The place of a time where bars stand side by side, the first at 0: a closed market takes no room.
+ * Between two bars, and beyond the first and last, places go on evenly.
+ */
+export function placeOf({ time, step }: Candles, at: number): number {
+  const last = time.length - 1;
+  if (last < 0) {
+    return at;
+  }
+  if (at <= time[0]) {
+    return (at - time[0]) / (step || 1);
+  }
+  if (at >= time[last]) {
+    return last + (at - time[last]) / (step || 1);
+  }
+  const near = nearest(time, at);
+  const before = time[near] <= at ? near : near - 1;
+  return before + (at - time[before]) / (time[before + 1] - time[before]);
+}
+
+/** The time at a place: the inverse of placeOf. */
+export function timeAt({ time, step }: Candles, place: number): number {
+  const last = time.length - 1;
+  if (last < 0) {
+    return place;
+  }
+  if (place <= 0) {
+    return time[0] + place * (step || 1);
+  }
+  if (place >= last) {
+    return time[last] + (place - last) * (step || 1);
+  }
+  const before = Math.floor(place);
+  return time[before] + (place - before) * (time[before + 1] - time[before]);
+}
+
 /** The deepest point of a curve; null when it never fell. */
 export function deepest(curve: Curve): { time: number; value: number } | null {
   let at = -1;

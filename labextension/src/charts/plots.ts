@@ -5,6 +5,7 @@ import { Document } from '@bokeh/bokehjs/build/js/lib/document';
 import { Span } from '@bokeh/bokehjs/build/js/lib/models/annotations/span';
 import { DatetimeAxis } from '@bokeh/bokehjs/build/js/lib/models/axes/datetime_axis';
 import { LinearAxis } from '@bokeh/bokehjs/build/js/lib/models/axes/linear_axis';
+import { FixedTicker } from '@bokeh/bokehjs/build/js/lib/models/tickers/fixed_ticker';
 import { TickFormatter } from '@bokeh/bokehjs/build/js/lib/models/formatters/tick_formatter';
 import type { Glyph } from '@bokeh/bokehjs/build/js/lib/models/glyphs/glyph';
 import { Grid } from '@bokeh/bokehjs/build/js/lib/models/grids/grid';
@@ -43,19 +44,31 @@ class TimeTicks extends TickFormatter {
   }
 }
 
+/** The labels of ticks that were placed by hand. */
+class PlacedTicks extends TickFormatter {
+  static __name__ = 'AlphintraPlacedTicks';
+  labels = new Map<number, string>();
+
+  doFormat(ticks: number[]): string[] {
+    return ticks.map(tick => this.labels.get(tick) ?? '');
+  }
+}
+
 /** One plot with its frame, axes, crosshair and the value tagged on its axis. */
 export class Pane {
   constructor(
     readonly x: Range1d,
     readonly y: Range1d,
-    options: { height: number; timeAxis: boolean; asPercent?: boolean }
+    options: { height: number; timeAxis: boolean; asPercent?: boolean; places?: boolean }
   ) {
     const bottom = options.timeAxis ? 22 : 4;
     this._valueTicks = new NumberTicks();
     this._valueTicks.asPercent = options.asPercent ?? false;
     this._axes = [
       new LinearAxis({ formatter: this._valueTicks }),
-      new DatetimeAxis({ formatter: new TimeTicks(), visible: options.timeAxis })
+      options.places
+        ? new LinearAxis({ ticker: this._places, formatter: this._placed })
+        : new DatetimeAxis({ formatter: new TimeTicks(), visible: options.timeAxis })
     ];
     this._axes[0].ticker.setv({ desired_num_ticks: options.height > 100 ? 4 : 2 });
     this._grids = [
@@ -98,6 +111,16 @@ export class Pane {
     ];
   }
 
+  /** Tick the axis at these places. */
+  tickAt(ticks: { index: number; label: string }[]): void {
+    this._placed.labels = new Map(ticks.map(({ index, label }) => [index, label]));
+    this._places.ticks = ticks.map(({ index }) => index);
+  }
+
+  /** Where a time is on the x axis, and the time that a place there stands for. */
+  placeOf: (time: number) => number = time => time;
+  timeAt: (place: number) => number = place => place;
+
   /** Tag the last value on the axis. */
   tagValue(value: number | null, text: string, fill: string): void {
     const { start, end } = this.y;
@@ -111,8 +134,9 @@ export class Pane {
 
   /** Show the crosshair at a time, or take it away. */
   pointAt(time: number | null): void {
-    const inside = time !== null && time >= this.x.start && time <= this.x.end;
-    this.cursor.setv({ location: inside ? time : null, visible: inside });
+    const place = time === null ? null : this.placeOf(time);
+    const inside = place !== null && place >= this.x.start && place <= this.x.end;
+    this.cursor.setv({ location: inside ? place : null, visible: inside });
   }
 
   /** Take the theme's colours. */
@@ -135,7 +159,9 @@ export class Pane {
 
   private _frame: { top: number; height: number };
   private _valueTicks: NumberTicks;
-  private _axes: [LinearAxis, DatetimeAxis];
+  private _placed = new PlacedTicks();
+  private _places = new FixedTicker({ ticks: [] });
+  private _axes: [LinearAxis, LinearAxis | DatetimeAxis];
   private _grids: Grid[];
 }
 

@@ -8,20 +8,35 @@ import { WheelZoomTool } from '@bokeh/bokehjs/build/js/lib/models/tools/gestures
 import type { Trade } from '../api/schemas';
 import { number, priceDecimals } from '../format';
 import type { Colours } from './colours';
-import { type Candles, priceExtent, type Window } from './data';
+import { type Candles, clampWindow, placeOf, priceExtent, timeAt, type Window } from './data';
 import { Pane, source } from './plots';
+import { barTicks } from './ticks';
 
-/** Candles and the trades on them, for one window of time. */
+/** Room for half a bar at each side, in bars. */
+const EDGE = 0.6;
+/** From so many trades on, their marks are small. */
+const MANY = 40;
+
+/**
+ * Candles and the trades on them, for one window of time. The bars stand side by side, so that a
+ * closed market takes no room: what is a time elsewhere is a place here, counted in bars.
+ */
 export class PriceChart {
   constructor() {
     this.range = new Range1d({ start: 0, end: 1 });
-    this.pane = new Pane(this.range, new Range1d(), { height: 182, timeAxis: true });
-    const wick = { x0: { field: 'time' }, y0: { field: 'low' }, x1: { field: 'time' } };
+    this._places = new Range1d({ start: 0, end: 1 });
+    const options = { height: 182, timeAxis: true, places: true };
+    this.pane = new Pane(this._places, new Range1d(), options);
+    this.pane.placeOf = time => this._placeOf(time);
+    this.pane.timeAt = place => this._barAt(place);
+    const { start, end } = this._places.properties;
+    this._places.on_change([start, end], () => this._onMove());
+    const wick = { x0: { field: 'place' }, y0: { field: 'low' }, x1: { field: 'place' } };
     const body = {
-      x: { field: 'time' },
+      x: { field: 'place' },
       bottom: { field: 'bottom' },
       top: { field: 'top' },
-      width: { field: 'width' }
+      width: 0.7
     };
     this._wicks = [this._up, this._down].map(data => {
       const glyph = new Segment({ ...wick, y1: { field: 'high' } });
@@ -33,7 +48,7 @@ export class PriceChart {
       this.pane.draw(glyph, data);
       return glyph;
     });
-    const at = { x: { field: 'time' }, y: { field: 'price' } };
+    const at = { x: { field: 'place' }, y: { field: 'price' } };
     this._paths = new Segment({
       x0: { field: 'entry' },
       y0: { field: 'from' },
@@ -58,6 +73,7 @@ export class PriceChart {
     this.pane.plot.toolbar.active_scroll = wheel;
   }
 
+  /** The window as times. */
   readonly range: Range1d;
   readonly pane: Pane;
 
@@ -73,6 +89,7 @@ export class PriceChart {
 
   /** The outermost times that can be shown. */
   set bounds(whole: Window) {
+    this._whole = whole;
     this.range.setv({ bounds: [whole.start, whole.end] });
   }
 
@@ -80,14 +97,21 @@ export class PriceChart {
   setCandles(candles: Candles): void {
     this._candles = candles;
     this.fit();
+    this.setTrades(...this._shown);
   }
 
   /** Show these trades; the selected one stands out. */
   setTrades(trades: Trade[], selected: number | null): void {
     this._shown = [trades, selected];
+    const many = trades.length > MANY;
+    this._longs.setv({ size: many ? 5 : 9 });
+    this._shorts.setv({ size: many ? 5 : 9 });
+    this._exits.setv({ size: many ? 3 : 6 });
     const colours = this._colours;
     const mark = (list: Trade[], exit = false) => ({
-      time: list.map(trade => Date.parse(exit ? trade.exit_time : trade.entry_time)),
+      place: list.map(trade =>
+        this._placeOf(Date.parse(exit ? trade.exit_time : trade.entry_time))
+      ),
       price: list.map(trade => (exit ? trade.exit_price : trade.entry_price))
     });
     this._longMarks.data = mark(trades.filter(trade => trade.side === 'long'));
@@ -97,8 +121,8 @@ export class PriceChart {
       true
     );
     this._trades.data = {
-      entry: trades.map(trade => Date.parse(trade.entry_time)),
-      exit: trades.map(trade => Date.parse(trade.exit_time)),
+      entry: trades.map(trade => this._placeOf(Date.parse(trade.entry_time))),
+      exit: trades.map(trade => this._placeOf(Date.parse(trade.exit_time))),
       from: trades.map(trade => trade.entry_price),
       to: trades.map(trade => trade.exit_price),
       width: trades.map(trade => (trade.number === selected ? 2.5 : 1.2)),
@@ -111,6 +135,7 @@ export class PriceChart {
     if (!this._candles) {
       return;
     }
+    this._show(this._candles);
     this._draw(this._candles);
     const extent = priceExtent(this._candles, this.window);
     if (extent) {
@@ -136,9 +161,42 @@ export class PriceChart {
     this._tag();
   }
 
+  /** The window's places, unless they are shown already. */
+  private _show(candles: Candles): void {
+    const start = placeOf(candles, this.range.start) - EDGE;
+    const end = placeOf(candles, this.range.end) + EDGE;
+    const off = Math.abs(start - this._places.start) + Math.abs(end - this._places.end);
+    if (off > 1e-6) {
+      this._following = true;
+      this._places.setv({ start, end });
+      this._following = false;
+    }
+  }
+
+  /** The bars were dragged or zoomed: the window follows them, within the test. */
+  private _onMove(): void {
+    if (this._following || !this._candles) {
+      return;
+    }
+    const start = timeAt(this._candles, this._places.start + EDGE);
+    const end = timeAt(this._candles, this._places.end - EDGE);
+    this.range.setv(this._whole ? clampWindow({ start, end }, this._whole) : { start, end });
+    this._show(this._candles);
+  }
+
+  private _placeOf(time: number): number {
+    return this._candles ? placeOf(this._candles, time) : time;
+  }
+
+  /** The time of the bar at a place. */
+  private _barAt(place: number): number {
+    const times = this._candles?.time ?? [];
+    return times[Math.min(Math.max(Math.round(place), 0), times.length - 1)] ?? place;
+  }
+
   /** Only bars in the window: Bokeh pins the bodies of others to the frame's edges. */
   private _draw(candles: Candles): void {
-    const { time, open, high, low, close, step } = candles;
+    const { time, open, high, low, close } = candles;
     const inside = time.flatMap((at, i) =>
       at >= this.range.start && at <= this.range.end ? [i] : []
     );
@@ -149,14 +207,15 @@ export class PriceChart {
       [this._down, falling]
     ] as const) {
       data.data = {
-        time: picked.map(i => time[i]),
+        place: picked,
         high: picked.map(i => high[i]),
         low: picked.map(i => low[i]),
         bottom: picked.map(i => Math.min(open[i], close[i])),
-        top: picked.map(i => Math.max(open[i], close[i])),
-        width: picked.map(() => step * 0.7)
+        top: picked.map(i => Math.max(open[i], close[i]))
       };
     }
+    const ticks = barTicks(inside.map(i => time[i]));
+    this.pane.tickAt(ticks.map(({ index, label }) => ({ index: inside[index], label })));
   }
 
   private _tag(): void {
@@ -177,15 +236,18 @@ export class PriceChart {
     this.pane.tagValue(close, text, close < open ? colours.loss : colours.gain);
   }
 
+  private _places: Range1d;
+  private _whole: Window | null = null;
+  private _following = false;
   private _candles: Candles | null = null;
   private _colours: Colours | null = null;
   private _shown: [Trade[], number | null] = [[], null];
-  private _up = source('time', 'high', 'low', 'bottom', 'top', 'width');
-  private _down = source('time', 'high', 'low', 'bottom', 'top', 'width');
+  private _up = source('place', 'high', 'low', 'bottom', 'top');
+  private _down = source('place', 'high', 'low', 'bottom', 'top');
   private _trades = source('entry', 'exit', 'from', 'to', 'width', 'colour');
-  private _longMarks = source('time', 'price');
-  private _shortMarks = source('time', 'price');
-  private _exitMarks = source('time', 'price');
+  private _longMarks = source('place', 'price');
+  private _shortMarks = source('place', 'price');
+  private _exitMarks = source('place', 'price');
   private _wicks: Segment[];
   private _bodies: VBar[];
   private _paths: Segment;

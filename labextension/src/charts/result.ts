@@ -104,12 +104,12 @@ export class ResultCharts {
     for (const pane of this._panes) {
       pane.plot.on_event('mousemove', event => {
         const inside = event.x >= pane.x.start && event.x <= pane.x.end;
-        this._point(inside ? event.x : null);
+        this._point(inside ? pane.timeAt(event.x) : null);
       });
       pane.plot.on_event('mouseleave', () => this._point(null));
     }
     const { plot } = this._price.pane;
-    plot.on_event('tap', event => this._listeners.onPick(event.x));
+    plot.on_event('tap', event => this._listeners.onPick(this._price.pane.timeAt(event.x)));
     plot.on_event('doubletap', () => this._listeners.onReset());
     const { start, end } = this._price.range.properties;
     this._price.range.on_change([start, end], () => {
