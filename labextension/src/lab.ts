@@ -183,6 +183,11 @@ export class Lab {
     switch (change.kind) {
       case 'job':
         void this.refreshJobs();
+        if (change.status !== 'waiting' && change.status !== 'running') {
+          // It may have ended before it was ever seen in the list of those that run.
+          void this.backtests.refresh();
+          void this.strategies.refresh();
+        }
         break;
       case 'backtest':
         void this.backtests.refresh();

@@ -1,5 +1,4 @@
-import type { BacktestResults, Check, Settings, Trade } from '../api/schemas';
-import type { StateName } from '../components/icons';
+import type { BacktestResults, Settings, Trade } from '../api/schemas';
 import { count, number, percent, plain, plural, rate, ratio, UNDEFINED } from '../format';
 
 /** `fast=44 slow=70` */
@@ -19,77 +18,6 @@ export function describeCosts(settings: Settings): string[] {
     `commission ${rate(commission)}`,
     ...(slippage > 0 ? [`slippage ${plain(slippage)} bp`] : [])
   ];
-}
-
-/** A chip, and the check in the right column that it opens. */
-export type CheckLine = {
-  key: string;
-  state: StateName;
-  title: string;
-  /** A word or two in the chip. */
-  brief: string;
-  /** The sentences in the column. */
-  text: string;
-};
-
-const TITLES: Record<string, [passed: string, failed: string, open: string]> = {
-  look_ahead: ['No look-ahead found', 'Look-ahead', 'Look-ahead not assessed'],
-  warm_up: ['Warm-up stable', 'Warm-up', 'Warm-up not assessed'],
-  determinism: ['Deterministic', 'Not deterministic', 'Determinism not assessed'],
-  sanity: ['Books balance', 'Books do not balance', 'Books not assessed'],
-  data: ['Data clean', 'Data errors', 'Data not assessed']
-};
-
-/** The checks as lines: problems first, then what could not be assessed, then what passed. */
-export function describeChecks(results: BacktestResults): CheckLine[] {
-  const lines = Object.entries(results.checks).map(([key, check]) => describeCheck(key, check));
-  const { settings } = results.backtest;
-  lines.push(
-    settings.fill === 'next_open'
-      ? {
-          key: 'fills',
-          state: 'tick',
-          title: 'Fills at next open',
-          brief: '',
-          text: 'Every order filled at the open after the close it was decided on.'
-        }
-      : {
-          key: 'fills',
-          state: 'triangle',
-          title: 'Unsafe fills',
-          brief: 'same close',
-          text: 'Every order filled at the close it was decided on. Nobody can trade at a price that is known only once the bar is over.'
-        }
-  );
-  if (settings.overrides.length > 0) {
-    lines.push({
-      key: 'override',
-      state: 'triangle',
-      title: 'Override',
-      brief: settings.overrides.join(', '),
-      text: `Errors in the data were accepted by name: ${settings.overrides.join(', ')}.`
-    });
-  }
-  const order: StateName[] = ['octagon', 'triangle', 'circle', 'tick'];
-  return lines.sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
-}
-
-function describeCheck(key: string, check: Check): CheckLine {
-  const name = key.replace(/_/g, ' ');
-  const [passed, failed, open] = TITLES[key] ?? [name, name, `${name} not assessed`];
-  const text = [...check.findings, check.power].filter(Boolean).join(' ');
-  if (check.passed === null) {
-    return { key, state: 'circle', title: open, brief: '', text };
-  }
-  return check.passed
-    ? { key, state: 'tick', title: passed, brief: '', text }
-    : {
-        key,
-        state: 'octagon',
-        title: failed,
-        brief: plural(check.findings.length, 'finding'),
-        text
-      };
 }
 
 /** One cell of the metric strip. */

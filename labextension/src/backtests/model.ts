@@ -12,6 +12,7 @@ import {
   zoom
 } from '../charts/data';
 import type { Change, Lab } from '../lab';
+import { isActive } from './checks';
 import { TradePages } from './trades';
 
 /** The most bars that one view asks for. */
@@ -33,6 +34,8 @@ export class ResultModel {
   backtest: Backtest | null = null;
   results: BacktestResults | null = null;
   error: string | null = null;
+  /** Why it cannot be run again as it was: the data's errors. */
+  blocked: string | null = null;
 
   filter: TradeFilter = 'all';
   trades: TradePages;
@@ -56,9 +59,9 @@ export class ResultModel {
     return this._disposed;
   }
 
+  /** Whether it runs or waits, be it only its checks. */
   get active(): boolean {
-    const state = this.backtest?.job?.state;
-    return state === 'running' || state === 'waiting';
+    return isActive(this.backtest?.job);
   }
 
   /** The whole test, as the price chart can show it. */
@@ -67,17 +70,19 @@ export class ResultModel {
     return { start: time[0], end: time[time.length - 1] };
   }
 
-  /** Read the backtest and, once it has run, its result. */
-  async load(): Promise<void> {
-    try {
-      this.backtest = await this.lab.client.getBacktest(this.id);
-      this.error = null;
-      if (this.backtest.job?.state === 'succeeded' && !this.results) {
-        await this._loadResults();
-      }
-    } catch (error) {
-      this.error = messageOf(error);
-    }
+  /** Read the backtest and, once there is one, its result: one reading after the other. */
+  load(): Promise<void> {
+    this._queued ??= this._reading.then(() => {
+      this._queued = null;
+      return this._load();
+    });
+    this._reading = this._queued;
+    return this._reading;
+  }
+
+  /** Say that the data's errors stand in the way of another run, or no longer. */
+  block(message: string | null): void {
+    this.blocked = message;
     this._emit();
   }
 
@@ -174,8 +179,27 @@ export class ResultModel {
     Signal.clearData(this);
   }
 
+  private async _load(): Promise<void> {
+    try {
+      this.backtest = await this.lab.client.getBacktest(this.id);
+      this.error = null;
+      // What was read while the checks ran is read again once they are over.
+      const open = this.results !== null && isActive(this.results.backtest.job) && !this.active;
+      if (this.backtest.verdict !== null && (this.results === null || open)) {
+        await this._loadResults();
+      }
+    } catch (error) {
+      this.error = messageOf(error);
+    }
+    this._emit();
+  }
+
   private async _loadResults(): Promise<void> {
+    const first = this.results === null;
     this.results = await this.lab.client.getResults(this.id);
+    if (!first) {
+      return;
+    }
     this.symbol = this.results.backtest.settings.symbols[0] ?? '';
     if (this.results.curve.time.length > 0) {
       await this._all.at(0);
@@ -240,10 +264,15 @@ export class ResultModel {
 
   private _follow(): void {
     const job = this.lab.jobs.items.find(item => item.subject_id === this.id);
-    if (job && this.backtest) {
-      this.backtest = { ...this.backtest, job };
+    const { backtest } = this;
+    if (job && backtest) {
+      const moved = job.step !== backtest.job?.step;
+      this.backtest = { ...backtest, job };
       this._emit();
-    } else if (this.active || (this.backtest && this.backtest.job === null)) {
+      if (moved) {
+        void this.load();
+      }
+    } else if (this.active || (backtest && backtest.job === null)) {
       void this.load();
     }
   }
@@ -254,6 +283,8 @@ export class ResultModel {
     }
   }
 
+  private _reading: Promise<void> = Promise.resolve();
+  private _queued: Promise<void> | null = null;
   private _all: TradePages;
   private _covered: Window | null = null;
   private _merged = false;

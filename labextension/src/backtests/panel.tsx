@@ -6,19 +6,14 @@ import { Command } from '../commands';
 import { useModels } from '../components/hooks';
 import { Button, Chip, ConnectionBanner, Loading, Trouble, VerdictLine } from '../components/parts';
 import { StateIcon } from '../components/icons';
-import { count, day, number } from '../format';
+import { count, day, number, seconds } from '../format';
 import type { Run } from '../home/panel';
 import { Charts } from './charts';
-import {
-  type CheckLine,
-  describeChecks,
-  describeCosts,
-  describeMetrics,
-  describeParameters
-} from './describe';
+import { type CheckLine, describeChecks, leakLine } from './checks';
+import { describeCosts, describeMetrics, describeParameters } from './describe';
 import { WhyThisFill } from './fill';
 import type { ResultModel } from './model';
-import { Failed, NoTrades, Running, runAgain } from './states';
+import { Blocked, Failed, NoTrades, Running, runAgain } from './states';
 import { TradeTable } from './table';
 
 /** A backtest's tab: the verdict first, then checks, numbers and pictures. */
@@ -98,6 +93,7 @@ function Page({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
   return (
     <>
       <ConnectionBanner lab={model.lab} />
+      {model.blocked !== null && <Blocked model={model} message={model.blocked} run={run} />}
       <Body model={model} run={run} />
     </>
   );
@@ -116,7 +112,7 @@ function Body({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
     return <Loading lines={8} />;
   }
   if (results) {
-    return <Result model={model} />;
+    return <Result model={model} run={run} />;
   }
   const { job } = backtest;
   if (job?.state === 'failed' && job.error) {
@@ -148,14 +144,15 @@ function Body({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
   );
 }
 
-function Result({ model }: { model: ResultModel }): JSX.Element {
+function Result({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
   const results = model.results!;
-  const checks = describeChecks(results);
-  const verdict = results.backtest.verdict;
+  const { job, verdict } = model.backtest!;
+  const checks = describeChecks(results, job);
   const distrusted = verdict?.icon === 'octagon';
   const traded = results.trades_total > 0;
   return (
     <>
+      {job && model.active && <Running backtest={model.backtest!} job={job} run={run} checking />}
       <header className="alp-Result-header">
         <Identity model={model} />
         {verdict && <VerdictLine verdict={verdict} />}
@@ -185,6 +182,7 @@ function Result({ model }: { model: ResultModel }): JSX.Element {
         </div>
         <aside className="alp-Result-side">
           <Checks model={model} checks={checks} />
+          {verdict?.rule === 'look_ahead' && <Leak model={model} run={run} />}
         </aside>
       </div>
     </>
@@ -231,18 +229,47 @@ function Checks({ model, checks }: { model: ResultModel; checks: CheckLine[] }):
   const took = steps.checks;
   return (
     <section className="alp-Checks">
-      <h2>Checks {took !== undefined && <small>after the run, {number(took, 1)} s</small>}</h2>
+      <h2>Checks {took !== undefined && <small>after the run, {seconds(took)}</small>}</h2>
       <ul>
         {checks.map(check => (
           <li key={check.key} id={checkId(model, check.key)} tabIndex={-1}>
             <StateIcon state={check.state} />
             <div>
               <strong>{check.title}</strong>
-              <p>{check.text}</p>
+              {check.sentences.map((sentence, i) => (
+                <p key={i}>{sentence}</p>
+              ))}
             </div>
           </li>
         ))}
       </ul>
+    </section>
+  );
+}
+
+/** What to do about a run that looks ahead. */
+function Leak({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
+  const place = leakLine(model.results!);
+  const { strategy_id: id } = model.backtest!;
+  return (
+    <section className="alp-Checks">
+      <h2>What you can do now</h2>
+      <p className="alp-quiet">
+        Fix the leak and run again; this run stays recorded, marked, and counted as a trial.
+      </p>
+      <p className="alp-Buttons">
+        {place && (
+          <Button
+            primary
+            onClick={() =>
+              run(Command.openLine, { id, file: place.file, line: String(place.line) })
+            }
+          >
+            Open {place.file}:{place.line}
+          </Button>
+        )}
+        <Button onClick={() => void runAgain(model, run)}>Run again</Button>
+      </p>
     </section>
   );
 }

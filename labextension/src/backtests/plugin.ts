@@ -76,12 +76,16 @@ export const backtestsPlugin: JupyterFrontEndPlugin<void> = {
         return tab;
       }
     });
+    const inFront = () => tracker.find(tab => tab === shell.currentWidget);
+    const subject = (args: { id?: unknown }): string | undefined =>
+      (args.id as string | undefined) ?? inFront()?.content.model.id;
     commands.addCommand(Command.exportBacktest, {
-      label: 'Export…',
+      label: args => (args.id ? 'Export…' : 'Export Backtest…'),
+      caption: 'Trades, orders or equity of the backtest that is in front',
+      isEnabled: args => subject(args) !== undefined,
       describedBy: withId,
       execute: args => {
-        const tab =
-          tracker.find(item => item.content.model.id === args.id) ?? tracker.currentWidget;
+        const tab = tracker.find(item => item.content.model.id === subject(args));
         if (tab) {
           showExportMenu(app, tab);
         }
@@ -98,17 +102,25 @@ export const backtestsPlugin: JupyterFrontEndPlugin<void> = {
         )
     });
     commands.addCommand(Command.deleteBacktest, {
-      label: 'Delete…',
+      label: args => (args.id ? 'Delete…' : 'Delete Backtest…'),
+      caption: 'The backtest that is in front',
+      isEnabled: args => subject(args) !== undefined,
       describedBy: withId,
-      execute: args => remove(lab, String(args.id))
+      execute: args => remove(lab, subject(args)!)
     });
     commands.addCommand(Command.showKeys, {
       label: 'Keys of a Result',
       describedBy: { args: { type: 'object', properties: {} } },
       execute: () => showDialog({ title: 'Keys', body: KEYS, buttons: [Dialog.okButton()] })
     });
-    palette?.addItem({ command: Command.openBacktest, category: CATEGORY });
-    palette?.addItem({ command: Command.showKeys, category: CATEGORY });
+    for (const command of [
+      Command.openBacktest,
+      Command.exportBacktest,
+      Command.deleteBacktest,
+      Command.showKeys
+    ]) {
+      palette?.addItem({ command, category: CATEGORY });
+    }
     if (restorer) {
       void restorer.restore(tracker, {
         command: Command.openBacktest,
@@ -175,10 +187,13 @@ async function makeTab(app: JupyterFrontEnd, lab: Lab, id: string): Promise<Resu
   tab.title.icon = resultIcon;
   tab.title.closable = true;
   tab.title.label = 'Backtest';
+  tab.title.className = 'alp-Tab';
+  tab.toolbar.addClass('alp-Toolbar');
   model.stateChanged.connect(() => {
     const { backtest } = model;
     if (backtest) {
       tab.title.label = `${backtest.strategy_name} · ${backtest.dataset_name} · run ${backtest.number}`;
+      tab.title.caption = tab.title.label;
     }
   });
   const again = async () => {

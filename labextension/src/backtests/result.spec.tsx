@@ -1,9 +1,10 @@
 import { cleanup, render } from '@testing-library/react';
 import React from 'react';
 
-import type { BacktestResults, Verdict } from '../api/schemas';
+import type { BacktestResults, Job, Verdict } from '../api/schemas';
 import { VerdictLine } from '../components/parts';
-import { describeChecks, describeMetrics, describeNoTrades, describeRule } from './describe';
+import { describeChecks, leakLine } from './checks';
+import { describeMetrics, describeNoTrades, describeRule } from './describe';
 
 const results = (change: Partial<BacktestResults> = {}): BacktestResults => ({
   backtest: {
@@ -99,6 +100,71 @@ describe('the checks', () => {
       ['fills', 'tick']
     ]);
     expect(checks[1].title).toBe('Warm-up not assessed');
+  });
+
+  const passed = (findings: string[], power: string) => ({ passed: true, findings, power });
+
+  it('say in two words how hard each looked', () => {
+    const checks = describeChecks(
+      results({
+        checks: {
+          look_ahead: passed(
+            [],
+            '64 histories cut, 51 at decisions; 60 with the future perturbed.'
+          ),
+          warm_up: passed([], '2 histories begun later, at 1 May and 3 Jun; decisions agree.'),
+          determinism: passed([], 'Ran twice, in a fresh process each: the ledgers are equal.'),
+          sanity: passed([], '1,215 fills added up again from the ledger and the last closes')
+        }
+      })
+    );
+    expect(checks.map(check => check.brief)).toEqual([
+      '60 cuts',
+      '2 starts',
+      'same ledger twice',
+      'to the cent',
+      '1,215 of 1,215'
+    ]);
+    expect(checks[3].sentences).toEqual([
+      '1,215 fills added up again from the ledger and the last closes.'
+    ]);
+  });
+
+  it('wait while they run, and say how far they are', () => {
+    const unchecked = { passed: null, findings: ['The checks were stopped.'], power: '' };
+    const checks = describeChecks(
+      results({
+        checks: {
+          look_ahead: unchecked,
+          warm_up: unchecked,
+          sanity: passed([], '2 fills added up again')
+        }
+      }),
+      { state: 'running', step: 'checks, cut 40 of 64' } as Job
+    );
+    expect(checks.map(({ title, brief, state }) => [title, brief, state])).toEqual([
+      ['Look-ahead', '40 of 64', 'circle'],
+      ['Warm-up', 'waits', 'circle'],
+      ['Books balance', 'to the cent', 'tick'],
+      ['Fills at next open', '2 of 2', 'tick']
+    ]);
+  });
+
+  it('name how many cuts a leak shows at, and the line it comes through', () => {
+    const leak = results({
+      checks: {
+        look_ahead: {
+          passed: false,
+          findings: [
+            'The strategy reads the future: 23 of 64 cuts changed a decision already made. First at 2 May 2017 09:00, column close, through strategy.py line 14.'
+          ],
+          power: '64 histories cut'
+        }
+      }
+    });
+    expect(describeChecks(leak)[0]).toMatchObject({ state: 'octagon', brief: '23 of 64 cuts' });
+    expect(leakLine(leak)).toEqual({ file: 'strategy.py', line: 14 });
+    expect(leakLine(results())).toBeNull();
   });
 
   it('mark unsafe fills and overrides', () => {

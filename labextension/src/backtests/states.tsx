@@ -1,18 +1,26 @@
 import { closeIcon } from '@jupyterlab/ui-components';
-import React, { useEffect, useState } from 'react';
+import React from 'react';
 
-import type { Backtest, Finding, Job, JobError } from '../api/schemas';
+import { ApiError } from '../api/client';
+import type { Backtest, Job, JobError } from '../api/schemas';
 import { Command } from '../commands';
 import { useNow } from '../components/hooks';
 import { resultIcon, StateIcon } from '../components/icons';
 import { Button, jobStep, ProgressBar, Trouble } from '../components/parts';
+import { BlockedByData } from '../datasets/blocked';
 import { plural, seconds } from '../format';
 import type { Run } from '../home/panel';
 import { describeNoTrades } from './describe';
 import type { ResultModel } from './model';
 
 /** A run on its way: the steps done, the step now, and how to stop it. */
-export function Running(props: { backtest: Backtest; job: Job; run: Run }): JSX.Element {
+export function Running(props: {
+  backtest: Backtest;
+  job: Job;
+  run: Run;
+  /** The result is there already; its checks go on. */
+  checking?: boolean;
+}): JSX.Element {
   const { backtest, job } = props;
   useNow(250);
   return (
@@ -36,7 +44,9 @@ export function Running(props: { backtest: Backtest; job: Job; run: Run }): JSX.
       </p>
       <ProgressBar value={job.progress} label={job.title} />
       <p className="alp-quiet">
-        It goes on when you close this page. The result appears here, the verdict first.
+        {props.checking
+          ? 'The result is below already. The verdict waits for the checks.'
+          : 'It goes on when you close this page. The result appears here, the verdict first.'}
       </p>
     </section>
   );
@@ -65,7 +75,7 @@ export function Failed(props: {
 }): JSX.Element {
   const { backtest, error, model, run } = props;
   if (error.code === 'data_errors') {
-    return <BlockedByData {...props} />;
+    return <Blocked model={model} message={error.message} run={run} />;
   }
   const where = error.line ?? null;
   const title =
@@ -129,9 +139,7 @@ function Traceback(props: { error: JobError; backtest: Backtest; run: Run }): JS
             line {frame.line}
           </button>
           , in {frame.function}
-          <pre>
-            {String(frame.line).padStart(4)} {frame.text}
-          </pre>
+          <pre>{`${String(frame.line).padStart(4)}  ${frame.text}`}</pre>
         </div>
       ))}
       {error.exception && (
@@ -151,101 +159,46 @@ export async function runAgain(
   overrides: string[] = []
 ): Promise<void> {
   const { settings, strategy_id, dataset_id } = model.backtest!;
-  const again = await model.lab.client.createBacktest({
-    strategy_id,
-    dataset: dataset_id,
-    symbols: settings.symbols,
-    start: settings.start,
-    end: settings.end,
-    parameters: settings.parameters,
-    cash: settings.cash,
-    commission: settings.commission,
-    slippage_bps: settings.slippage_bps,
-    fill: settings.fill,
-    whole_shares: settings.whole_shares,
-    overrides: [...new Set([...settings.overrides, ...overrides])]
-  });
-  await model.lab.client.runBacktest(again.id);
-  run(Command.openBacktest, { id: again.id });
-  void model.lab.refreshJobs();
-  void model.lab.backtests.refresh();
+  try {
+    const again = await model.lab.client.createBacktest({
+      strategy_id,
+      dataset: dataset_id,
+      symbols: settings.symbols,
+      start: settings.start,
+      end: settings.end,
+      parameters: settings.parameters,
+      cash: settings.cash,
+      commission: settings.commission,
+      slippage_bps: settings.slippage_bps,
+      fill: settings.fill,
+      whole_shares: settings.whole_shares,
+      overrides: [...new Set([...settings.overrides, ...overrides])]
+    });
+    await model.lab.client.runBacktest(again.id);
+    void model.lab.refreshJobs();
+    void model.lab.backtests.refresh();
+    model.block(null);
+    run(Command.openBacktest, { id: again.id });
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === 'data_errors')) {
+      throw error;
+    }
+    model.block(error.message);
+  }
 }
 
-function BlockedByData(props: {
-  model: ResultModel;
-  backtest: Backtest;
-  error: JobError;
-  run: Run;
-}): JSX.Element {
-  const { model, backtest, error, run } = props;
-  const [findings, setFindings] = useState<Finding[]>([]);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [open, setOpen] = useState(false);
-
-  useEffect(() => {
-    let gone = false;
-    // Without the report the job's own message still says what stands in the way.
-    model.lab.client
-      .getDataset(backtest.dataset_id)
-      .then(({ report }) => {
-        if (!gone) {
-          setFindings(report.findings.filter(finding => finding.severity === 'error'));
-        }
-      })
-      .catch(() => undefined);
-    return () => {
-      gone = true;
-    };
-  }, [model, backtest.dataset_id]);
-
-  const toggle = (check: string) => {
-    const next = new Set(chosen);
-    if (!next.delete(check)) {
-      next.add(check);
-    }
-    setChosen(next);
-  };
-  const checks = [...new Set(findings.map(finding => finding.check))];
+/** Why the same run cannot be started again yet. */
+export function Blocked(props: { model: ResultModel; message: string; run: Run }): JSX.Element {
+  const { model, run } = props;
   return (
     <section className="alp-RunState">
-      <Trouble
-        title={`${backtest.dataset_name} has ${plural(checks.length || 1, 'error')}, so it cannot be backtested yet.`}
-        text={error.message}
-      >
-        <ul className="alp-Findings">
-          {findings.map((finding, i) => (
-            <li key={i}>
-              <StateIcon state="octagon" size={12} />
-              {open && (
-                <input
-                  type="checkbox"
-                  aria-label={`Override ${finding.check}`}
-                  checked={chosen.has(finding.check)}
-                  onChange={() => toggle(finding.check)}
-                />
-              )}
-              {finding.message}
-            </li>
-          ))}
-        </ul>
-        <p className="alp-Buttons">
-          {open ? (
-            <Button
-              primary
-              disabled={chosen.size === 0}
-              onClick={() => void runAgain(model, run, [...chosen])}
-            >
-              Run with {plural(chosen.size, 'override')}
-            </Button>
-          ) : (
-            <Button onClick={() => setOpen(true)}>Override by name…</Button>
-          )}
-          <Button onClick={() => run(Command.openDataset, { id: backtest.dataset_id })}>
-            Open the dataset
-          </Button>
-        </p>
-        <p className="alp-quiet">An override is printed on the report and on the run.</p>
-      </Trouble>
+      <BlockedByData
+        lab={model.lab}
+        dataset={model.backtest!.dataset_id}
+        message={props.message}
+        run={run}
+        onRun={overrides => runAgain(model, run, overrides)}
+      />
     </section>
   );
 }

@@ -93,9 +93,10 @@ export function Link(props: {
 /** The sentence that judges a run: bold words, then the rest. */
 export function VerdictLine(props: { verdict: Verdict; children?: React.ReactNode }): JSX.Element {
   const { verdict } = props;
+  const state = stateName(verdict.icon);
   return (
-    <p className="alp-Verdict" data-rule={verdict.rule}>
-      <StateIcon state={stateName(verdict.icon)} size={18} />
+    <p className={`alp-Verdict alp-mod-${state}`} data-rule={verdict.rule}>
+      <StateIcon state={state} size={18} />
       <span>
         <strong>{verdict.title}</strong> {verdict.text} {props.children}
       </span>

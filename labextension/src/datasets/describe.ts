@@ -13,6 +13,16 @@ const CALENDARS: Record<string, string> = {
   '24/7': 'all hours'
 };
 
+/** What a newcomer starts with, in this order. */
+const FIRST = ['eurusd-1h', 'us-stocks-1d', 'sp500-1d'];
+
+/** The datasets as they are offered: the user's own, then those to start with, then the others. */
+export function datasetsInOrder(datasets: Dataset[]): Dataset[] {
+  const rank = ({ name, origin }: Dataset): number =>
+    origin === 'custom' ? -1 : FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length;
+  return [...datasets].sort((a, b) => rank(a) - rank(b));
+}
+
 /** "5,000 hourly bars", "4 symbols, 8,552 daily bars" */
 export function describeBars(dataset: Dataset): string {
   const bars = `${count(dataset.rows)} ${FREQUENCIES[dataset.frequency] ?? `${dataset.frequency} bars`}`;
