@@ -7,6 +7,9 @@ import type { Parameter } from '../api/schemas';
 import { useModels } from '../components/hooks';
 import { datasetIcon, StateIcon } from '../components/icons';
 import { Link } from '../components/parts';
+import { BlockedByData } from '../datasets/blocked';
+import { datasetsInOrder } from '../datasets/describe';
+import type { Run } from '../home/panel';
 import { showValue } from './form';
 import type { StrategySession } from './session';
 
@@ -56,7 +59,7 @@ function DatasetPicker({ session }: { session: StrategySession }): JSX.Element {
         value={session.dataset}
         onChange={event => session.form.set({ dataset: event.target.value })}
       >
-        {session.lab.datasets.items.map(dataset => (
+        {datasetsInOrder(session.lab.datasets.items).map(dataset => (
           <option key={dataset.id}>{dataset.name}</option>
         ))}
       </select>
@@ -77,7 +80,11 @@ function Version({ session }: { session: StrategySession }): JSX.Element {
 
 /** The form below it: the strategy's parameters, cash and costs. */
 export class StrategyForm extends ReactWidget {
-  constructor(private session: StrategySession) {
+  constructor(
+    private session: StrategySession,
+    private run: Run,
+    private onRun: (overrides: string[]) => Promise<void>
+  ) {
     super();
     this.addClass('alp-StrategyForm');
     this._observer = new ResizeObserver(() => this._fitHeight());
@@ -89,7 +96,7 @@ export class StrategyForm extends ReactWidget {
   }
 
   protected render(): JSX.Element {
-    return <Form session={this.session} />;
+    return <Form session={this.session} run={this.run} onRun={this.onRun} />;
   }
 
   protected onAfterAttach(msg: Message): void {
@@ -112,8 +119,13 @@ export class StrategyForm extends ReactWidget {
   private _observer: ResizeObserver;
 }
 
-function Form({ session }: { session: StrategySession }): JSX.Element {
-  const { form } = session;
+function Form(props: {
+  session: StrategySession;
+  run: Run;
+  onRun: (overrides: string[]) => Promise<void>;
+}): JSX.Element {
+  const { session } = props;
+  const { badData, form } = session;
   useModels(session, form);
   const { faults } = form;
   return (
@@ -170,6 +182,9 @@ function Form({ session }: { session: StrategySession }): JSX.Element {
         <p className="alp-Form-fault" role="alert">
           <StateIcon state="octagon" size={12} /> {session.error}
         </p>
+      )}
+      {badData !== null && badData.dataset === session.dataset && (
+        <BlockedByData key={badData.dataset} lab={session.lab} {...props} {...badData} />
       )}
     </div>
   );

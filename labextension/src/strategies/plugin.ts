@@ -1,9 +1,9 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IEditorTracker } from '@jupyterlab/fileeditor';
+import { addIcon } from '@jupyterlab/ui-components';
 
 import { CATEGORY, Command } from '../commands';
-import { alphaIcon } from '../components/icons';
 import { ILab, type Lab } from '../lab';
 import { BLANK } from './templates';
 import { type Editor, Strategies } from './workbench';
@@ -34,6 +34,8 @@ export const strategiesPlugin: JupyterFrontEndPlugin<void> = {
       Command.newStrategy,
       Command.openStrategy,
       Command.runBacktest,
+      Command.renameStrategy,
+      Command.deleteStrategy,
       Command.openProblems
     ]) {
       palette?.addItem({ command, category: CATEGORY });
@@ -52,7 +54,7 @@ function addCommands(app: JupyterFrontEnd, strategies: Strategies): void {
   const withId = { args: { type: 'object', properties: { id } } } as const;
   commands.addCommand(Command.newStrategy, {
     label: args => (args.template === BLANK ? 'Blank Strategy' : 'New Strategy…'),
-    icon: alphaIcon,
+    icon: addIcon,
     caption: 'New strategy from a template',
     describedBy: { args: { type: 'object', properties: { template: id } } },
     execute: args => strategies.create(args.template as string | undefined)
@@ -87,16 +89,21 @@ function addCommands(app: JupyterFrontEnd, strategies: Strategies): void {
     describedBy: { args: { type: 'object', properties: { id }, required: ['id'] } },
     execute: args => strategies.takeParameters(String(args.id))
   });
-  commands.addCommand(Command.renameStrategy, {
-    label: 'Rename…',
-    describedBy: withId,
-    execute: args => strategies.rename(String(args.id))
-  });
-  commands.addCommand(Command.deleteStrategy, {
-    label: 'Delete…',
-    describedBy: withId,
-    execute: args => strategies.remove(String(args.id))
-  });
+  const subject = (args: { id?: unknown }) =>
+    (args.id as string | undefined) ?? strategies.current()?.strategy?.id;
+  const actions: [string, string, (id: string) => Promise<void>][] = [
+    [Command.renameStrategy, 'Rename', id => strategies.rename(id)],
+    [Command.deleteStrategy, 'Delete', id => strategies.remove(id)]
+  ];
+  for (const [command, verb, action] of actions) {
+    commands.addCommand(command, {
+      label: args => (args.id ? `${verb}…` : `${verb} Strategy…`),
+      caption: 'The strategy that is in front',
+      isEnabled: args => subject(args) !== undefined,
+      describedBy: withId,
+      execute: args => action(subject(args)!)
+    });
+  }
   commands.addCommand(Command.openProblems, {
     label: 'Problems',
     caption: 'What reading the strategy’s code found',

@@ -4,8 +4,9 @@ import type { FileEditor } from '@jupyterlab/fileeditor';
 import { Debouncer } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { messageOf } from '../api/client';
+import { ApiError, messageOf } from '../api/client';
 import type { Problem, Strategy } from '../api/schemas';
+import { datasetsInOrder } from '../datasets/describe';
 import type { Lab } from '../lab';
 import { diagnosticsExtension, repair, showProblems } from './diagnostics';
 import { FormModel, firstDataset, showValue, withDefault } from './form';
@@ -39,6 +40,8 @@ export class StrategySession {
   problems: Problem[] = [];
   /** Why the code could not be checked, or the last run not be started. */
   error: string | null = null;
+  /** The errors of the dataset that stand in the way of a run, as the server put it. */
+  badData: { dataset: string; message: string } | null = null;
   starting = false;
 
   get stateChanged(): ISignal<this, void> {
@@ -60,7 +63,8 @@ export class StrategySession {
   /** The dataset that a run would use: the one picked here, or the one to start with. */
   get dataset(): string {
     const { templates, datasets } = this.lab;
-    return this.form.dataset || firstDataset(this.strategy, templates.items, datasets.items);
+    const offered = datasetsInOrder(datasets.items);
+    return this.form.dataset || firstDataset(this.strategy, templates.items, offered);
   }
 
   /** Why a run has to wait; null when it need not. */
@@ -76,10 +80,14 @@ export class StrategySession {
     return error ? `Line ${error.line}: ${error.message}` : null;
   }
 
-  /** Save the file and start a backtest of it; gives back the backtest's id. */
-  async start(): Promise<string> {
+  /**
+   * Save the file and start a backtest of it, with data checks overridden by name if wanted;
+   * gives back the backtest's id, or null where the data's errors stand in the way.
+   */
+  async start(overrides: string[] = []): Promise<string | null> {
     this.starting = true;
     this.error = null;
+    this.badData = null;
     this._emit();
     try {
       await this.widget.context.save();
@@ -88,10 +96,19 @@ export class StrategySession {
         throw new Error(`The lab knows no strategy at ${this.path}. Create it with New strategy.`);
       }
       this.form.dataset = this.dataset;
-      const { id } = await this.lab.client.createBacktest(this.form.toBacktest(strategy.id));
+      const { id } = await this.lab.client.createBacktest({
+        ...this.form.toBacktest(strategy.id),
+        overrides
+      });
       await this.lab.client.runBacktest(id);
+      void this.lab.refreshJobs();
+      void this.lab.backtests.refresh();
       return id;
     } catch (error) {
+      if (error instanceof ApiError && error.code === 'data_errors') {
+        this.badData = { dataset: this.form.dataset, message: error.message };
+        return null;
+      }
       this.error = messageOf(error);
       throw error;
     } finally {

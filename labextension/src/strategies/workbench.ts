@@ -23,6 +23,9 @@ import {
 /** A text editor's tab. */
 export type Editor = DocumentWidget<FileEditor>;
 
+/** What a tab with a document has. */
+type InTab = Pick<DocumentWidget, 'context'>;
+
 /** The open strategies, and what can be done with them. */
 export class Strategies {
   constructor(
@@ -44,7 +47,10 @@ export class Strategies {
     toolbarItems(session, () => void this._start(session)).forEach(([name, item], i) =>
       widget.toolbar.insertItem(i, `alphintra-${name}`, item)
     );
-    widget.contentHeader.addWidget(new StrategyForm(session));
+    const run = (command: string, args = {}) => void this.app.commands.execute(command, args);
+    widget.contentHeader.addWidget(
+      new StrategyForm(session, run, overrides => this._start(session, overrides))
+    );
     session.stateChanged.connect(() => this._showErrors(session));
     this.followCurrent(widget);
   }
@@ -70,6 +76,7 @@ export class Strategies {
       if (strategy) {
         await this.lab.strategies.refresh();
         await this.open(strategy);
+        void this._settle(strategy);
       }
     } catch (error) {
       Notification.error(`The strategy was not created: ${messageOf(error)}`);
@@ -97,6 +104,18 @@ export class Strategies {
     })) as Editor;
     await this.consider(editor);
     return editor;
+  }
+
+  /** A new notebook is saved once its kernel has written its language into it. */
+  private async _settle(strategy: Strategy): Promise<void> {
+    const path = `${strategy.folder}/${strategy.notebook}`;
+    const tabs = [...this.app.shell.widgets('main')] as (Widget & Partial<InTab>)[];
+    const { context } = tabs.find(tab => tab.context?.localPath === path) ?? {};
+    await context?.sessionContext.ready;
+    await context?.sessionContext.session?.kernel?.info;
+    if (context && !context.isDisposed && context.model.dirty) {
+      await context.save();
+    }
   }
 
   /** Open a file of a strategy at a line. */
@@ -134,16 +153,16 @@ export class Strategies {
     await this._start(session);
   }
 
-  private async _start(session: StrategySession): Promise<void> {
+  private async _start(session: StrategySession, overrides: string[] = []): Promise<void> {
     if (session.blocked !== null) {
       this.openProblems(session);
       return;
     }
     try {
-      const id = await session.start();
-      await this.app.commands.execute(Command.openBacktest, { id });
-      void this.lab.refreshJobs();
-      void this.lab.backtests.refresh();
+      const id = await session.start(overrides);
+      if (id !== null) {
+        await this.app.commands.execute(Command.openBacktest, { id });
+      }
     } catch (error) {
       Notification.error(`The backtest was not started: ${messageOf(error)}`);
     }
