@@ -12,7 +12,7 @@ export function DatasetChart({ model }: { model: DatasetModel }): JSX.Element {
   const charts = useRef<ResultCharts | null>(null);
   const drawn = useRef<Candles | null>(null);
   const [cursor, setCursor] = useState<number | null>(null);
-  const { candles, detail, symbol, window } = model;
+  const { candles, detail, markedAt, symbol, window } = model;
 
   useEffect(() => {
     let gone = false;
@@ -52,21 +52,33 @@ export function DatasetChart({ model }: { model: DatasetModel }): JSX.Element {
     }
   }, [model, candles, window]);
 
+  // The crosshair stands at the finding that was clicked.
+  useEffect(() => {
+    if (markedAt !== null) {
+      charts.current?.pointAt(markedAt);
+      setCursor(markedAt);
+    }
+  }, [candles, markedAt]);
+
   const symbols = detail?.dataset.symbols ?? [];
   return (
     <ChartFrame
       title={`Bars of ${symbol}`}
       label={
         <>
-          <select
-            aria-label="Symbol"
-            value={symbol}
-            onChange={event => void model.setSymbol(event.target.value)}
-          >
-            {symbols.map(name => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
+          {symbols.length < 2 ? (
+            <strong>{symbol}</strong>
+          ) : (
+            <select
+              aria-label="Symbol"
+              value={symbol}
+              onChange={event => void model.setSymbol(event.target.value)}
+            >
+              {symbols.map(name => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          )}
           <span className="alp-quiet">{detail?.dataset.frequency}, wheel zooms, drag moves</span>
         </>
       }

@@ -3,7 +3,7 @@ import React from 'react';
 import type { Finding } from '../api/schemas';
 import { type StateName, StateIcon } from '../components/icons';
 import { count, UNDEFINED } from '../format';
-import { type DatasetModel, PAGE } from './model';
+import type { DatasetModel } from './model';
 
 const STATES: Record<Finding['severity'], StateName> = {
   error: 'octagon',
@@ -36,7 +36,11 @@ export function Findings({
         </thead>
         <tbody>
           {findings.map((finding, i) => (
-            <tr key={i} className="alp-mod-clickable" onClick={() => showFinding(model, finding)}>
+            <tr
+              key={i}
+              className="alp-mod-clickable"
+              onClick={() => void model.showFinding(finding)}
+            >
               <td>
                 <StateIcon state={STATES[finding.severity]} />{' '}
                 <button type="button" className="alp-Plain">
@@ -55,14 +59,6 @@ export function Findings({
       </table>
     </section>
   );
-}
-
-function showFinding(model: DatasetModel, finding: Finding): void {
-  if (finding.symbol && finding.symbol !== model.symbol) {
-    void model.setSymbol(finding.symbol);
-  } else if (finding.rows.length > 0) {
-    void model.goTo(Math.floor(finding.rows[0] / PAGE) * PAGE);
-  }
 }
 
 const sentence = (name: string): string =>

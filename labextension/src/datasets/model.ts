@@ -1,9 +1,10 @@
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { messageOf } from '../api/client';
-import type { DatasetDetail, Preview } from '../api/schemas';
+import type { DatasetDetail, Finding, Preview } from '../api/schemas';
 import { type Candles, clampWindow, toCandles, type Window } from '../charts/data';
 import type { Change, Lab } from '../lab';
+import { placeOfRow } from './rows';
 
 /** Rows on a page of the table. */
 export const PAGE = 100;
@@ -26,6 +27,9 @@ export class DatasetModel {
   window: Window | null = null;
   candles: Candles | null = null;
   validating = false;
+  /** The rows of the finding that was clicked, and the time of the first: the chart marks it. */
+  marked: readonly number[] = [];
+  markedAt: number | null = null;
 
   get stateChanged(): ISignal<this, void> {
     return this._stateChanged;
@@ -53,6 +57,8 @@ export class DatasetModel {
   async setSymbol(symbol: string): Promise<void> {
     this.symbol = symbol;
     this.candles = null;
+    this.marked = [];
+    this.markedAt = null;
     await Promise.all([this.goTo(0), this.setWindow(this.whole)]);
   }
 
@@ -60,6 +66,32 @@ export class DatasetModel {
   async goTo(offset: number): Promise<void> {
     this.offset = Math.max(0, offset);
     await this._attempt(() => this._loadRows());
+  }
+
+  /** Show the rows of a finding, marked, and the bars around the first of them. */
+  async showFinding(finding: Finding): Promise<void> {
+    if (finding.symbol && finding.symbol !== this.symbol) {
+      await this.setSymbol(finding.symbol);
+    }
+    const places = finding.rows.map(row => placeOfRow(this.detail!, row));
+    this.marked = places.filter(place => place !== null);
+    this.markedAt = null;
+    if (this.marked.length === 0) {
+      this._emit();
+      return;
+    }
+    const [first] = this.marked;
+    await this.goTo(Math.floor(first / PAGE) * PAGE);
+    const cell = this.preview?.rows[first - this.preview.offset]?.[0];
+    const at = typeof cell === 'string' ? Date.parse(cell) : NaN;
+    if (isNaN(at)) {
+      return;
+    }
+    this.markedAt = at;
+    // As many bars as can be told apart, the finding's in the middle.
+    const { start, end } = this.whole;
+    const width = ((end - start) * 120) / Math.max(this.preview!.total_rows, 120);
+    await this.setWindow({ start: at - width / 2, end: at + width / 2 });
   }
 
   async setWindow(window: Window): Promise<void> {

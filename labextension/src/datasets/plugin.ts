@@ -88,32 +88,23 @@ export const datasetsPlugin: JupyterFrontEndPlugin<Uploads> = {
         }
       }
     });
-    commands.addCommand(Command.renameDataset, {
-      label: 'Rename…',
-      describedBy: withId,
-      execute: async args => {
-        const text = lab.datasets.find(String(args.id))?.name;
-        const { value } = await InputDialog.getText({ title: 'Rename dataset', text });
-        if (value) {
-          await change(lab, () => lab.client.renameDataset(String(args.id), value));
-        }
-      }
-    });
-    commands.addCommand(Command.deleteDataset, {
-      label: 'Delete…',
-      describedBy: withId,
-      execute: async args => {
-        const name = lab.datasets.find(String(args.id))?.name ?? 'this dataset';
-        const { button } = await showDialog({
-          title: `Delete ${name}?`,
-          body: 'It leaves the list; results that were made with it stay.',
-          buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete' })]
-        });
-        if (button.accept) {
-          await change(lab, () => lab.client.deleteDataset(String(args.id)));
-        }
-      }
-    });
+    const subject = (args: { id?: unknown }): string | undefined =>
+      (args.id as string | undefined) ??
+      tracker.find(tab => tab === shell.currentWidget)?.content.model.id;
+    const actions: [string, string, (id: string) => Promise<void>][] = [
+      [Command.renameDataset, 'Rename', dataset => rename(lab, dataset)],
+      [Command.deleteDataset, 'Delete', dataset => remove(lab, dataset)]
+    ];
+    for (const [command, verb, action] of actions) {
+      commands.addCommand(command, {
+        label: args => (args.id ? `${verb}…` : `${verb} Dataset…`),
+        caption: 'The dataset that is in front',
+        isEnabled: args => subject(args) !== undefined,
+        describedBy: withId,
+        execute: args => action(subject(args)!)
+      });
+      palette?.addItem({ command, category: CATEGORY });
+    }
     for (const command of [Command.addData, Command.openDataset]) {
       palette?.addItem({ command, category: CATEGORY });
     }
@@ -139,6 +130,8 @@ async function makeTab(lab: Lab, id: string): Promise<DatasetTab> {
   tab.title.icon = datasetIcon;
   tab.title.closable = true;
   tab.title.label = lab.datasets.find(id)?.name ?? 'Dataset';
+  tab.title.className = 'alp-Tab';
+  tab.toolbar.addClass('alp-Toolbar');
   model.stateChanged.connect(() => {
     tab.title.label = model.detail?.dataset.name ?? tab.title.label;
   });
@@ -164,6 +157,26 @@ async function choose(lab: Lab): Promise<string | undefined> {
     items: items.map(dataset => dataset.name)
   });
   return items.find(dataset => dataset.name === value)?.id;
+}
+
+async function rename(lab: Lab, id: string): Promise<void> {
+  const text = lab.datasets.find(id)?.name;
+  const { value } = await InputDialog.getText({ title: 'Rename dataset', text });
+  if (value) {
+    await change(lab, () => lab.client.renameDataset(id, value));
+  }
+}
+
+async function remove(lab: Lab, id: string): Promise<void> {
+  const name = lab.datasets.find(id)?.name ?? 'this dataset';
+  const { button } = await showDialog({
+    title: `Delete ${name}?`,
+    body: 'It leaves the list; results that were made with it stay.',
+    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete' })]
+  });
+  if (button.accept) {
+    await change(lab, () => lab.client.deleteDataset(id));
+  }
 }
 
 async function change(lab: Lab, action: () => Promise<unknown>): Promise<void> {

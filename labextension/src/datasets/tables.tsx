@@ -1,4 +1,4 @@
-import React from 'react';
+import React, { useEffect, useRef } from 'react';
 
 import type { DatasetDetail } from '../api/schemas';
 import { Link, Loading } from '../components/parts';
@@ -7,7 +7,11 @@ import { type DatasetModel, PAGE } from './model';
 
 /** A page of rows. */
 export function Rows({ model }: { model: DatasetModel }): JSX.Element {
-  const { preview } = model;
+  const { marked, preview } = model;
+  const table = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    table.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'center' });
+  }, [marked, preview]);
   if (!preview) {
     return <Loading lines={6} />;
   }
@@ -27,7 +31,7 @@ export function Rows({ model }: { model: DatasetModel }): JSX.Element {
           )}
         </span>
       </h2>
-      <div className="alp-Rows-scroll" tabIndex={0}>
+      <div className="alp-Rows-scroll" tabIndex={0} ref={table}>
         <table className="alp-Table">
           <thead>
             <tr>
@@ -41,7 +45,7 @@ export function Rows({ model }: { model: DatasetModel }): JSX.Element {
           </thead>
           <tbody>
             {rows.map((row, i) => (
-              <tr key={i}>
+              <tr key={i} aria-selected={marked.includes(offset + i)}>
                 <td className="alp-number alp-quiet">{count(offset + i)}</td>
                 {row.map((value, j) => (
                   <td key={j} className="alp-number">
