@@ -5,7 +5,7 @@ import type { Dataset } from '../api/schemas';
 import { Command } from '../commands';
 import { datasetIcon, reportState, StateIcon, uploadIcon } from '../components/icons';
 import { Button, Link, Loading, Trouble } from '../components/parts';
-import { describeBars, describeCalendar } from '../datasets/describe';
+import { datasetsInOrder, describeBars, describeCalendar } from '../datasets/describe';
 import { month, ratio } from '../format';
 import type { Lab } from '../lab';
 import { inOrder } from '../strategies/templates';
@@ -20,19 +20,19 @@ const STEPS = [
   ['Run it on real data', 'eurusd-1h is already here, checked, with its passport. Two seconds.'],
   [
     'Read the verdict',
-    'Before the curve: did it look ahead, what did it cost, and would luck do as well?'
+    'Before the curve: did it look ahead, what did it cost, and did it beat holding?'
   ]
 ];
 
 /** Home before there is a strategy: three steps and one blue button. */
 export function FirstVisit({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
-  const [start, ...others] = inOrder(lab.templates.items);
+  const [start] = inOrder(lab.templates.items);
   return (
     <div className="alp-First">
       <h1>A strategy you can believe, in five minutes</h1>
       <p className="alp-First-promise">
-        The lab runs your idea on real market data, looks for look-ahead in every run, counts every
-        trial, and tells you what luck would have done.
+        The lab runs your idea on real market data, looks for look-ahead in every run, and counts
+        every trial.
       </p>
       <ol className="alp-First-steps">
         {STEPS.map(([title, text], i) => (
@@ -58,18 +58,16 @@ export function FirstVisit({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
           <uploadIcon.react tag="span" /> Bring my own data
         </Button>
       </div>
-      {(others.length > 0 || !lab.templates.ready) && (
-        <Templates lab={lab} run={run} title="Or choose another idea" skip={start?.id}>
-          each teaches one thing, and has run on the data below
-        </Templates>
-      )}
+      <Templates lab={lab} run={run} title="Or choose another idea">
+        each teaches one thing, and has run on the data below
+      </Templates>
       <section>
         <h2>Data that is here already</h2>
         {lab.failureOf(lab.datasets) !== null && (
           <Trouble title="The datasets could not be read." text={lab.failureOf(lab.datasets)} />
         )}
         {lab.datasets.ready ? (
-          <DataTable datasets={lab.datasets.items} run={run} />
+          <DataTable datasets={datasetsInOrder(lab.datasets.items)} run={run} />
         ) : (
           lab.failureOf(lab.datasets) === null && <Loading lines={3} />
         )}

@@ -58,15 +58,20 @@ export const homePlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Open Home where only the launcher stands, after the launcher was painted. */
+/** Open Home where only the launcher stands, after the launcher was painted, and in its place. */
 function openOnEmpty(app: JupyterFrontEnd): void {
-  const afterPaint = (then: () => void) =>
-    requestAnimationFrame(() => requestAnimationFrame(() => then()));
+  const afterPaint = (then: () => Promise<void>) =>
+    requestAnimationFrame(() => requestAnimationFrame(() => void then()));
   const look = (tries: number) => {
     const open = [...app.shell.widgets('main')];
     const launcher = open.length === 1 && open[0].node.querySelector('.jp-Launcher') !== null;
     if (launcher || (open.length === 0 && tries === 0)) {
-      afterPaint(() => void app.commands.execute(Command.openHome));
+      afterPaint(async () => {
+        await app.commands.execute(Command.openHome);
+        if (launcher) {
+          open[0].close();
+        }
+      });
     } else if (open.length === 0) {
       // JupyterLab adds its launcher a moment after the workspace was restored.
       window.setTimeout(() => look(tries - 1), 50);

@@ -13,8 +13,6 @@ export function Templates(props: {
   lab: Lab;
   run: Run;
   title: string;
-  /** A template that is offered elsewhere already. */
-  skip?: string;
   children: string;
 }): JSX.Element {
   const { lab, run } = props;
@@ -29,11 +27,9 @@ export function Templates(props: {
       )}
       {!templates.ready && templates.error === null && <Loading lines={2} />}
       <div className="alp-Home-templates">
-        {inOrder(templates.items)
-          .filter(({ id }) => id !== props.skip)
-          .map(template => (
-            <TemplateCard key={template.id} template={template} run={run} />
-          ))}
+        {inOrder(templates.items).map(template => (
+          <TemplateCard key={template.id} template={template} run={run} />
+        ))}
       </div>
     </section>
   );

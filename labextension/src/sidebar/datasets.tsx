@@ -5,7 +5,7 @@ import { Command } from '../commands';
 import { useModels } from '../components/hooks';
 import { datasetIcon, reportState, StateIcon } from '../components/icons';
 import { Loading, ProgressBar } from '../components/parts';
-import { describeBriefly } from '../datasets/describe';
+import { datasetsInOrder, describeBriefly } from '../datasets/describe';
 import type { Upload, Uploads } from '../datasets/uploads';
 import { bytes, ratio } from '../format';
 import type { Run } from '../home/panel';
@@ -29,7 +29,7 @@ export function DatasetList(props: {
         {uploads.items.map(upload => (
           <UploadRow key={upload.key} upload={upload} uploads={uploads} />
         ))}
-        {datasets.items.map(dataset => (
+        {datasetsInOrder(datasets.items).map(dataset => (
           <DatasetRow key={dataset.id} dataset={dataset} {...props} />
         ))}
       </ul>

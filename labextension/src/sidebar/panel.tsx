@@ -130,16 +130,18 @@ export class LabPanel extends SidePanel {
     this._frame = window.requestAnimationFrame(() => this._fitSections());
   }
 
-  /** Each section gets the height of its rows, the last one what is left. */
+  /** Each section gets the height of its rows, if all fit; the last one what is left. */
   private _fitSections(): void {
     if (this._dragged || this.isDisposed || !this.isVisible) {
       return;
     }
     const heights = this.widgets.map(section =>
-      Math.max(60, section.isVisible ? (section.node.firstElementChild?.scrollHeight ?? 0) : 0)
+      Math.max(60, section.isVisible ? (section.node.firstElementChild?.scrollHeight ?? 0) + 4 : 0)
     );
-    const room = this.content.node.clientHeight - 30 * heights.length;
-    const [first, second] = heights.map(height => Math.min(height, room * 0.4));
+    const titles = this._accordion.titles.reduce((sum, title) => sum + title.offsetHeight, 0);
+    const room = this.content.node.clientHeight - titles;
+    const fits = heights.reduce((sum, height) => sum + height) <= room;
+    const [first, second] = heights.map(height => Math.min(height, room * (fits ? 1 : 0.4)));
     this._accordion.setRelativeSizes([first, second, Math.max(60, room - first - second)]);
   }
 

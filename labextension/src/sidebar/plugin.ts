@@ -1,4 +1,5 @@
 import {
+  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
@@ -18,13 +19,14 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Strategies, datasets and backtests in the left sidebar.',
   autoStart: true,
   requires: [ILab, IUploads],
-  optional: [ICommandPalette, ILayoutRestorer],
+  optional: [ICommandPalette, ILayoutRestorer, ILabShell],
   activate: (
     app: JupyterFrontEnd,
     lab: Lab,
     uploads: Uploads,
     palette: ICommandPalette | null,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    labShell: ILabShell | null
   ) => {
     const panel = new LabPanel(lab, uploads, app.commands);
     app.shell.add(panel, 'left', { rank: 300, type: 'Alphintra' });
@@ -37,5 +39,13 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
       execute: () => app.shell.activateById(panel.id)
     });
     palette?.addItem({ command: Command.openPanel, category: CATEGORY });
+    // A newcomer does not know of the icon; where a workspace was restored, it says what is open.
+    void labShell?.restored.then(async ({ fresh }) => {
+      // The file browser shows itself on the same occasion.
+      await app.restored;
+      if (fresh) {
+        labShell.activateById(panel.id);
+      }
+    });
   }
 };
