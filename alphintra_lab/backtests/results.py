@@ -232,8 +232,18 @@ def read_table(folder: Path, name: str) -> list[dict[str, Any]]:
     return _records(read_frame(folder, name))
 
 
+def format_times(times: pd.Series[pd.Timestamp]) -> list[str]:
+    """UTC times as ISO 8601: to the second, or to the nanosecond where one of them needs it."""
+    import numpy as np
+
+    moments = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]")
+    whole = (moments == moments.astype("datetime64[s]")).all()
+    text = np.datetime_as_string(moments, unit="s" if whole else "ns")
+    return [f"{moment}Z" for moment in text]
+
+
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     frame = frame.copy()
     for column in frame.columns[frame.dtypes.map(lambda kind: kind.kind == "M")]:
-        frame[column] = frame[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+        frame[column] = format_times(frame[column])
     return [{str(name): value for name, value in one.items()} for one in frame.to_dict("records")]
