@@ -10,7 +10,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,13 @@ async def open_lab(config: LabConfig) -> AsyncIterator[Lab]:
     load_environment(Path.cwd())
     try:
         lab = config.open_lab(Path.cwd())
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # not shown: it may hold a password
         raise Invalid(
-            f"DATABASE_URL={config.database_url!r} is not sqlite:///PATH or "
-            "postgresql://USER:PASSWORD@HOST/NAME.",
+            "DATABASE_URL is neither sqlite:///PATH nor postgresql://USER:PASSWORD@HOST/NAME.",
             field="DATABASE_URL",
         ) from None
     try:
-        await _reach(upgrade(lab.database))
+        await upgrade(lab.database)
         await ensure_platform_datasets(lab.database, lab.store)
         lab.opened.set()
         yield lab
@@ -56,15 +55,6 @@ async def open_lab(config: LabConfig) -> AsyncIterator[Lab]:
         ) from error
     finally:
         await lab.database.close()
-
-
-async def _reach(upgrade: Awaitable[None]) -> None:
-    try:
-        await upgrade
-    except OSError as error:
-        raise Unavailable(
-            f"The database does not answer: {error}. Look at DATABASE_URL."
-        ) from error
 
 
 @contextlib.asynccontextmanager

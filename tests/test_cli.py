@@ -252,8 +252,12 @@ def test_a_corrupt_env_file_stops_the_command_and_names_the_line(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL='nonsense' is not sqlite:///PATH"),
-        ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/x"}, "The database does not answer"),
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is neither sqlite:///PATH nor postgresql"),
+        (
+            {"DATABASE_URL": "mysql://u@db/x"},
+            "DATABASE_URL is neither sqlite:///PATH nor postgresql",
+        ),
+        ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/x"}, "Connect call failed"),
         ({"ALPHINTRA_HOME": "/proc/nowhere"}, "/proc/nowhere"),
     ],
 )
