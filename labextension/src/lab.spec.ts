@@ -59,13 +59,25 @@ describe('Lab', () => {
   it('reads again what an event names, and nothing for another’s event', async () => {
     const { server, lab } = smallServer();
     const stream = new Signal<object, { schema_id: string }>({});
-    lab.start({ stream } as never);
+    lab.start({ events: { stream }, connectionFailure: new Signal({}) } as never);
     await new Promise(resolve => setTimeout(resolve, 10));
     server.asked = [];
     stream.emit({ schema_id: 'https://events.jupyter.org/other' });
     expect(server.asked).toEqual([]);
     stream.emit({ schema_id: EVENT_SCHEMA, kind: 'dataset', id: '1' } as never);
     expect(server.asked).toContain('datasets');
+  });
+
+  it('asks itself when another request met no server', async () => {
+    const { server, lab } = smallServer();
+    const connectionFailure = new Signal<object, Error>({});
+    lab.start({ events: { stream: new Signal({}) }, connectionFailure } as never);
+    await new Promise(resolve => setTimeout(resolve, 10));
+    expect(lab.lostSince).toBeNull();
+    server.up = false;
+    connectionFailure.emit(new Error('no connection'));
+    await new Promise(resolve => setTimeout(resolve, 10));
+    expect(lab.lostSince).not.toBeNull();
   });
 
   it('remembers since when the server does not answer, and forgets it when it does', async () => {

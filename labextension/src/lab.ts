@@ -10,6 +10,9 @@ import { Collection } from './collection';
 /** The schema of the lab's events on Jupyter's event bus. */
 export const EVENT_SCHEMA = 'https://alphintra.dev/events/change/v1';
 
+/** The longest that a lost server goes unnoticed while nothing runs, in milliseconds. */
+const SILENCE = 10_000;
+
 /** Something changed on the server; what it is now is asked over REST. */
 export type Change = {
   kind: 'job' | 'backtest' | 'strategy' | 'dataset';
@@ -95,8 +98,10 @@ export class Lab {
   }
 
   /** Listen to the server and read the lists for the first time. */
-  start(events: ServiceManager.IManager['events']): void {
-    events.stream.connect((_, emission) => this._hear(emission));
+  start(services: Pick<ServiceManager.IManager, 'events' | 'connectionFailure'>): void {
+    services.events.stream.connect((_, emission) => this._hear(emission));
+    // JupyterLab's own requests may be the first to fail.
+    services.connectionFailure.connect(() => void this._refreshOverview());
     void this._poll.start();
     void this.refresh();
   }
@@ -154,10 +159,13 @@ export class Lab {
       if (this.jobs.error !== null) {
         await this._refreshOverview();
       }
+    } else if (Date.now() - this._asked >= SILENCE) {
+      await this._refreshOverview();
     }
   }
 
   private async _refreshOverview(): Promise<void> {
+    this._asked = Date.now();
     try {
       this.overview = await this.client.overview();
       this.lostSince = null;
@@ -205,6 +213,7 @@ export class Lab {
   }
 
   private _poll: Poll;
+  private _asked = 0;
   private _told = new Set<string>();
   private _stateChanged = new Signal<this, void>(this);
   private _changed = new Signal<this, Change>(this);

@@ -20,7 +20,7 @@ export const labPlugin: JupyterFrontEndPlugin<Lab> = {
   ) => {
     const lab = new Lab(new Client(app.serviceManager.serverSettings));
     // The page comes first: nothing is asked before it is there.
-    void app.restored.then(() => lab.start(app.serviceManager.events));
+    void app.restored.then(() => lab.start(app.serviceManager));
     void settings?.load('alphintra-lab:plugin');
     app.commands.addCommand(Command.openApiDocs, {
       label: 'API Documentation',
