@@ -1,5 +1,17 @@
 import type { BacktestResults, Settings, Trade } from '../api/schemas';
-import { count, number, percent, plain, plural, rate, ratio, UNDEFINED } from '../format';
+import {
+  count,
+  day,
+  number,
+  percent,
+  plain,
+  plural,
+  rate,
+  ratio,
+  shortTime,
+  time,
+  UNDEFINED
+} from '../format';
 
 /** `fast=44 slow=70` */
 export function describeParameters(parameters: Settings['parameters']): string {
@@ -18,6 +30,18 @@ export function describeCosts(settings: Settings): string[] {
     `commission ${rate(commission)}`,
     ...(slippage > 0 ? [`slippage ${plain(slippage)} bp`] : [])
   ];
+}
+
+const DAY = 86_400_000;
+
+/** How a run's bars are named in a table: the day where that is enough, the year where it is needed. */
+export function barNames(results: BacktestResults): (at: string) => string {
+  const length = Date.parse(results.last_bar) - Date.parse(results.first_bar);
+  const bars = results.backtest.metrics?.bars ?? 0;
+  if (bars > 1 && length / (bars - 1) > 0.9 * DAY) {
+    return day;
+  }
+  return length > 366 * DAY ? time : shortTime;
 }
 
 /** One cell of the metric strip. */

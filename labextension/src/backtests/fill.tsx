@@ -4,8 +4,8 @@ import type { Order, Trade } from '../api/schemas';
 import { messageOf } from '../api/client';
 import { StateIcon } from '../components/icons';
 import { Link } from '../components/parts';
-import { money, number, percent, quantity, time } from '../format';
-import { describeRule } from './describe';
+import { money, number, percent, quantity, shortTime, time } from '../format';
+import { barNames, describeRule } from './describe';
 import type { ResultModel } from './model';
 
 /** Why this fill: the rule in a sentence, when it was decided, and what came of it. */
@@ -30,6 +30,8 @@ export function WhyThisFill({ model, trade }: { model: ResultModel; trade: Trade
   }, [model, trade.symbol, at]);
 
   const { backtest, currency } = model.results!;
+  const short = barNames(model.results!);
+  const name = short === shortTime ? time : short;
   const price = side === 'entry' ? trade.entry_price : trade.exit_price;
   const rule = side === 'entry' ? trade.entry_rule : trade.exit_rule;
   return (
@@ -53,10 +55,10 @@ export function WhyThisFill({ model, trade }: { model: ResultModel; trade: Trade
       {error !== null && <p role="alert">{error}</p>}
       <dl>
         <dt>Decided</dt>
-        <dd>{order ? `at the close of the bar of ${time(order.decided)}` : '–'}</dd>
+        <dd>{order ? `at the close of the bar of ${name(order.decided)}` : '–'}</dd>
         <dt>Filled</dt>
         <dd>
-          {time(at)} at {number(price, 5)}
+          {name(at)} at {number(price, 5)}
           {backtest.settings.slippage_bps > 0 ? ', slippage included' : ''}
         </dd>
         <dt>Quantity</dt>

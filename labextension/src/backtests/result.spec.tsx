@@ -4,7 +4,7 @@ import React from 'react';
 import type { BacktestResults, Job, Verdict } from '../api/schemas';
 import { VerdictLine } from '../components/parts';
 import { describeChecks, leakLine } from './checks';
-import { describeMetrics, describeNoTrades, describeRule } from './describe';
+import { barNames, describeMetrics, describeNoTrades, describeRule } from './describe';
 
 const results = (change: Partial<BacktestResults> = {}): BacktestResults => ({
   backtest: {
@@ -214,6 +214,15 @@ describe('words', () => {
     );
     const refusal = { time: '', symbol: '', side: 'buy', quantity: 1, reason: 'needs 12,400 USD.' };
     expect(describeNoTrades(results({ refused: [refusal] }))).toContain('needs 12,400 USD.');
+  });
+
+  it('name a bar by as much of its time as tells it from others', () => {
+    const at = '2004-10-01T13:00:00Z';
+    expect(barNames(results())(at)).toBe('1 Oct 13:00');
+    const years = { first_bar: '2000-01-01T00:00:00Z', last_bar: '2008-12-31T00:00:00Z' };
+    const bars = (n: number) => ({ ...results().backtest, metrics: { bars: n } });
+    expect(barNames(results({ ...years, backtest: bars(2200) }))(at)).toBe('1 Oct 2004');
+    expect(barNames(results({ ...years, backtest: bars(50_000) }))(at)).toBe('1 Oct 2004 13:00');
   });
 
   it('say what decided an order and how it filled', () => {

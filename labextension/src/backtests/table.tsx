@@ -2,8 +2,8 @@ import React, { useEffect, useRef, useState } from 'react';
 
 import type { Trade } from '../api/schemas';
 import { Link } from '../components/parts';
-import { count, money, number, percent, priceDecimals, quantity, shortTime, time } from '../format';
-import { describeRule, describeSide } from './describe';
+import { count, money, number, percent, priceDecimals, quantity, time } from '../format';
+import { barNames, describeRule, describeSide } from './describe';
 import type { ResultModel } from './model';
 import { FILTERS } from './trades';
 
@@ -20,6 +20,7 @@ type Column = {
 
 function columns(model: ResultModel): Column[] {
   const { backtest, currency } = model.results!;
+  const name = barNames(model.results!);
   const decimals = priceDecimals(model.candles?.close ?? []);
   const signed = (value: number, text: string) => (
     <span className={value < 0 ? 'alp-loss' : 'alp-gain'}>{text}</span>
@@ -33,7 +34,7 @@ function columns(model: ResultModel): Column[] {
       key: 'entry',
       title: 'Entry (UTC)',
       numeric: true,
-      cell: t => shortTime(t.entry_time),
+      cell: t => name(t.entry_time),
       hint: t => time(t.entry_time)
     },
     {
@@ -47,7 +48,7 @@ function columns(model: ResultModel): Column[] {
       key: 'exit',
       title: 'Exit',
       numeric: true,
-      cell: t => (t.status === 'open' ? 'open' : shortTime(t.exit_time)),
+      cell: t => (t.status === 'open' ? 'open' : name(t.exit_time)),
       hint: t => time(t.exit_time)
     },
     {

@@ -1,4 +1,4 @@
-import { number, priceDecimals, time } from '../format';
+import { day, number, priceDecimals, time } from '../format';
 import { type Candles, nearest } from './data';
 
 /** The bar under the crosshair, in words. */
@@ -9,7 +9,8 @@ export function readCandle(candles: Candles | null, cursor: number | null): stri
   }
   const price = (value: number): string => number(value, priceDecimals(candles.close));
   const { open, high, low, close } = candles;
-  return `${time(candles.time[i])} · O ${price(open[i])} H ${price(high[i])} L ${price(low[i])} C ${price(close[i])}`;
+  const name = candles.step >= 86_400_000 ? day : time;
+  return `${name(candles.time[i])} · O ${price(open[i])} H ${price(high[i])} L ${price(low[i])} C ${price(close[i])}`;
 }
 
 /** The candles as a table. */

@@ -77,12 +77,14 @@ export class EquityChart {
     this._deepest.data = deep
       ? { time: [deep.time], value: [deep.value] }
       : { time: [], value: [] };
+    const on = deep ? day(deep.time) : '';
+    const long = time[time.length - 1] - time[0] > 366 * 86_400_000;
     const late = deep !== null && deep.time > (time[0] + 2 * time[time.length - 1]) / 3;
     this._note.setv({
       visible: deep !== null,
       x: deep?.time ?? 0,
       y: deep?.value ?? 0,
-      text: deep ? `${percent(deep.value)} on ${day(deep.time).slice(0, -5)}` : '',
+      text: deep ? `${percent(deep.value)} on ${long ? on : on.slice(0, -5)}` : '',
       text_align: late ? 'right' : 'left',
       x_offset: late ? -8 : 8
     });
