@@ -63,6 +63,8 @@ export class ResultCharts {
 
   setCandles(candles: Candles): void {
     this._price.setCandles(candles);
+    // Other bars, other places: the crosshair keeps its time.
+    this.pointAt(this._cursor);
   }
 
   setTrades(trades: Trade[], selected: number | null): void {
@@ -70,6 +72,10 @@ export class ResultCharts {
   }
 
   setWindow(window: Window): void {
+    if (this._timer !== 0) {
+      // A drag is further than the page knows yet: what it says is already past.
+      return;
+    }
     const shown = this._price.window;
     if (window.start !== shown.start || window.end !== shown.end) {
       this._silent = true;
@@ -80,6 +86,7 @@ export class ResultCharts {
 
   /** Put the crosshair at a time in all charts. */
   pointAt(time: number | null): void {
+    this._cursor = time;
     this._panes.forEach(pane => pane.pointAt(time));
   }
 
@@ -119,7 +126,10 @@ export class ResultCharts {
       this._price.fit();
       // A drag sends many changes: the page hears of the last.
       window.clearTimeout(this._timer);
-      this._timer = window.setTimeout(() => this._listeners.onWindow(this._price.window), 60);
+      this._timer = window.setTimeout(() => {
+        this._timer = 0;
+        this._listeners.onWindow(this._price.window);
+      }, 60);
     });
   }
 
@@ -134,5 +144,6 @@ export class ResultCharts {
   private _observer: MutationObserver;
   private _unmount: () => void = () => undefined;
   private _timer = 0;
+  private _cursor: number | null = null;
   private _silent = false;
 }
