@@ -75,8 +75,8 @@ export function showCell(value: string | number | null): string {
 /** Each column over the whole dataset. */
 export function Columns({ model }: { model: DatasetModel }): JSX.Element {
   const statistics = model.preview?.statistics ?? [];
-  const value = (x: number | null): string =>
-    x === null ? UNDEFINED : number(x, x < 1000 ? 4 : 0);
+  const value = (x: number | null, kind: string): string =>
+    x === null ? UNDEFINED : kind.startsWith('time') ? time(x) : number(x, x < 1000 ? 4 : 0);
   return (
     <section>
       <h2 className="alp-Bar">
@@ -101,9 +101,9 @@ export function Columns({ model }: { model: DatasetModel }): JSX.Element {
               </td>
               <td className="alp-quiet">{column.kind}</td>
               <td className="alp-number">{count(column.empty)}</td>
-              <td className="alp-number">{value(column.minimum)}</td>
-              <td className="alp-number">{value(column.mean)}</td>
-              <td className="alp-number">{value(column.maximum)}</td>
+              <td className="alp-number">{value(column.minimum, column.kind)}</td>
+              <td className="alp-number">{value(column.mean, column.kind)}</td>
+              <td className="alp-number">{value(column.maximum, column.kind)}</td>
             </tr>
           ))}
         </tbody>

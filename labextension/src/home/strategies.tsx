@@ -62,7 +62,7 @@ function StrategyRow({ strategy, run }: { strategy: Strategy; run: Run }): JSX.E
       <td className={struck}>
         <strong>{ratio(last?.sharpe)}</strong>
       </td>
-      <td className="alp-number">{percent(last?.max_drawdown)}</td>
+      <td className={struck}>{percent(last?.max_drawdown)}</td>
       <td className="alp-number">{count(strategy.trials)}</td>
       <td>
         {strategy.missing ? (

@@ -96,6 +96,12 @@ export class StrategySession {
         throw new Error(`The lab knows no strategy at ${this.path}. Create it with New strategy.`);
       }
       this.form.dataset = this.dataset;
+      const data = this.lab.datasets.items.find(({ name }) => name === this.dataset);
+      if (data && data.errors > 0 && overrides.length === 0) {
+        // Nothing is defined that could not run.
+        this.badData = { dataset: this.dataset, message: `${data.name} has errors.` };
+        return null;
+      }
       const { id } = await this.lab.client.createBacktest({
         ...this.form.toBacktest(strategy.id),
         overrides
