@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, CursorResult, and_, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ..datasets.table import DatasetRow, DatasetVersionRow
-from ..db import Database
+from ..db import Database, now
 from ..errors import Unavailable
 from ..experiments import service as experiments
 from ..jobs.table import JobRow
@@ -20,6 +21,9 @@ from .table import BacktestRow
 log = logging.getLogger(__name__)
 
 POLL = 1.0
+CLAIM = dt.timedelta(minutes=2)
+"""How long one process has for a run; so long, too, one that MLflow refused waits for the next try,
+and keeps no other back."""
 
 
 async def log_backtests(database: Database, jobs: Path, tracking_uri: str) -> None:
@@ -46,13 +50,15 @@ async def log_pending(database: Database, jobs: Path, tracking_uri: str) -> int:
             .join(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
             .join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
             .join(JobRow, JobRow.id == BacktestRow.job_id)
-            .where(BacktestRow.verdict.is_not(None), BacktestRow.mlflow_run_id.is_(None))
+            .where(BacktestRow.verdict.is_not(None), _is_free())
             .where(JobRow.state.not_in(("waiting", "running")))  # its checks may still change it
             .order_by(BacktestRow.id)
             .limit(20)
         )
         rows = found.all()
     for backtest, strategy, code, dataset, data in rows:
+        if not await _claim(database, backtest.id):
+            continue
         run = _describe(backtest, strategy, code, dataset, data, jobs)
         run_id = await asyncio.to_thread(experiments.write_run, tracking_uri, run)
         async with database.session() as session:
@@ -60,6 +66,23 @@ async def log_pending(database: Database, jobs: Path, tracking_uri: str) -> int:
             if row is not None:
                 row.mlflow_run_id = run_id
     return len(rows)
+
+
+def _is_free() -> ColumnElement[bool]:
+    """Not in MLflow, and nobody is writing it, or who did has died or failed."""
+    until = BacktestRow.mlflow_claimed_until
+    return and_(BacktestRow.mlflow_run_id.is_(None), or_(until.is_(None), until < now()))
+
+
+async def _claim(database: Database, backtest_id: str) -> bool:
+    """Take the run for this process alone; False where another has it."""
+    async with database.session() as session:
+        claimed = await session.execute(
+            update(BacktestRow)
+            .where(BacktestRow.id == backtest_id, _is_free())
+            .values(mlflow_claimed_until=now() + CLAIM, updated_at=BacktestRow.updated_at)
+        )
+    return isinstance(claimed, CursorResult) and claimed.rowcount == 1
 
 
 def _describe(

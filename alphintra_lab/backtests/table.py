@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
@@ -43,4 +44,6 @@ class BacktestRow(Base):
     ledger_sha256: Mapped[str | None] = mapped_column(String(64))
     decisions_sha256: Mapped[str | None] = mapped_column(String(64))
     versions: Mapped[dict[str, str] | None] = mapped_column(Json(dict[str, str]))
+    mlflow_claimed_until: Mapped[dt.datetime | None]
+    """Until then one process alone writes it to MLflow, which knows no key to be unique."""
     mlflow_run_id: Mapped[str | None] = mapped_column(String(64))

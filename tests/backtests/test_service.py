@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from sqlalchemy import func, select
 
 from alphintra_lab.backtests import service
 from alphintra_lab.backtests.describe import count_backtests, count_trials, strategy_results
-from alphintra_lab.backtests.schema import BacktestCreate
+from alphintra_lab.backtests.mlflow_log import log_pending
+from alphintra_lab.backtests.schema import BacktestCreate, Verdict
 from alphintra_lab.datasets import service as datasets
 from alphintra_lab.db import Database
 from alphintra_lab.errors import Conflict, NotFound
@@ -111,3 +113,20 @@ async def test_a_deleted_run_is_gone_but_stays_a_trial_with_its_number(
         assert results == {create.strategy_id: (1, None)}
     _, next_number = await define(database, create)
     assert next_number == number + 1
+
+
+async def test_a_run_is_written_to_mlflow_by_one_process_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    backtest_id, _ = await define(database, await prepare(database, tmp_path))
+    job_id = await start(database, tmp_path, backtest_id)
+    async with database.session() as session:
+        await jobs.cancel_job(session, job_id)
+        row = await service.get_row(session, backtest_id)
+        row.verdict = Verdict("circle", "none", "Fine.", "", "Fine")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    logging = (log_pending(database, tmp_path / "jobs", uri) for _ in range(2))
+    await asyncio.gather(*logging)
+    client = MlflowClient(uri)
+    [experiment] = client.search_experiments(filter_string="name = 'Cross'")
+    assert len(client.search_runs([experiment.experiment_id])) == 1
