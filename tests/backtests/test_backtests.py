@@ -109,6 +109,8 @@ def test_a_run_keeps_the_code_it_ran_with_whatever_is_edited_later(
     path = f"/api/strategies/code/{backtest['strategy_id']}"
     lab.json("PUT", path, {"code": CROSS.replace("param(10", "param(12")})
     after = lab.json("GET", f"/api/backtests/{backtest['id']}/results")
+    for results in (before, after):  # MLflow may have heard of the run meanwhile
+        del results["backtest"]["mlflow_run_id"], results["backtest"]["updated_at"]
     assert after == before
     versions = lab.json("GET", f"/api/strategies/{backtest['strategy_id']}/versions")["items"]
     assert [version["number"] for version in versions] == [2, 1]
