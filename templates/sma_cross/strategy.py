@@ -6,7 +6,7 @@ from alphintra_lab.sdk import Signals, Strategy, param, ta
 class SmaCross(Strategy):
     """Long while the fast average is above the slow one."""
 
-    # Bounds keep a sweep, and a slip of the finger, within what makes sense.
+    # Bounds keep a slip of the finger within what makes sense.
     fast = param(10, low=2, high=60)
     slow = param(30, low=10, high=250)
 
