@@ -146,6 +146,8 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            async with self.database.session() as session:
+                await service.reclaim_jobs(session, [self.name])
 
     async def claim(self, job_id: str | None = None) -> JobRow | None:
         """Take the next job, or the named one, if a core is free."""

@@ -105,9 +105,10 @@ async def test_a_failure_of_the_lab_says_so(
 
 
 async def test_a_cancelled_job_stops_within_seconds(database: Database, tmp_path: Path) -> None:
-    stopped = asyncio.Event()
+    begun, stopped = asyncio.Event(), asyncio.Event()
 
     async def run(context: Context) -> Outcome:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -116,30 +117,35 @@ async def test_a_cancelled_job_stops_within_seconds(database: Database, tmp_path
 
     job_id = await queue(database)
     async with serving(database, tmp_path, run):
-        while True:
-            async with database.session() as session:
-                if (await service.cancel_job(session, job_id)).state == "running":
-                    break
-                raise AssertionError("the job was cancelled before it began")
+        await begun.wait()
+        async with database.session() as session:
+            assert (await service.cancel_job(session, job_id)).state == "running"
         job = await ended(database, job_id, seconds=5)
     assert job.state == "cancelled"
     assert stopped.is_set()
 
 
-async def test_a_stopped_worker_ends_its_jobs_honestly(database: Database, tmp_path: Path) -> None:
+async def test_a_stopped_worker_gives_its_jobs_back_and_the_next_one_ends_them(
+    database: Database, tmp_path: Path
+) -> None:
     begun = asyncio.Event()
 
-    async def run(context: Context) -> Outcome:
+    async def hang(context: Context) -> Outcome:
         begun.set()
         await asyncio.sleep(60)
         return Outcome({})
 
+    async def finish(context: Context) -> Outcome:
+        return Outcome({"attempt": context.job.attempt})
+
     job_id = await queue(database)
-    async with serving(database, tmp_path, run), asyncio.timeout(10):
+    async with serving(database, tmp_path, hang), asyncio.timeout(10):
         await begun.wait()
-    job = await ended(database, job_id)
-    assert job.error is not None
-    assert job.error.code == "worker_lost"
+    async with database.session(write=False) as session:
+        assert (await service.get_job(session, job_id)).state == "waiting"
+    async with serving(database, tmp_path, finish):
+        job = await ended(database, job_id)
+    assert (job.state, job.result) == ("succeeded", {"attempt": 2})
 
 
 async def test_no_more_jobs_run_at_once_than_there_are_cores(
