@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, load_only
 
 from ..datasets.table import DatasetRow, DatasetVersionRow
 from ..jobs import service as jobs
@@ -106,15 +106,20 @@ async def strategy_results(
     """For each strategy: its family's distinct trials, and its newest finished result."""
     if not strategy_ids:
         return {}
-    counts = await session.execute(
-        select(StrategyRow.id, func.count(distinct(BacktestRow.trial_sha256)))
-        .join(BacktestRow, BacktestRow.family_id == StrategyRow.family_id)
-        .where(StrategyRow.id.in_(strategy_ids))
-        .group_by(StrategyRow.id)
-    )
+    counts = await session.execute(_count_trials(), {"ids": strategy_ids})
     trials: dict[str, int] = dict(counts.all())
     last = await _last_results(session, strategy_ids)
     return {one: (trials.get(one, 0), last.get(one)) for one in strategy_ids}
+
+
+@functools.cache
+def _count_trials() -> Select[*tuple[Any, ...]]:
+    return (
+        select(StrategyRow.id, func.count(distinct(BacktestRow.trial_sha256)))
+        .join(BacktestRow, BacktestRow.family_id == StrategyRow.family_id)
+        .where(StrategyRow.id.in_(bindparam("ids", expanding=True)))
+        .group_by(StrategyRow.id)
+    )
 
 
 async def _last_results(session: AsyncSession, strategy_ids: list[str]) -> dict[str, LastResult]:
@@ -141,6 +146,20 @@ def _newest_runs() -> Select[*tuple[Any, ...]]:
         .join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
         .outerjoin(JobRow, JobRow.id == BacktestRow.job_id)
         .where(StrategyRow.id.in_(bindparam("ids", expanding=True)))
+        .options(
+            load_only(
+                BacktestRow.number,
+                BacktestRow.strategy_id,
+                BacktestRow.summary,
+                BacktestRow.metrics,
+                BacktestRow.checks,
+                BacktestRow.verdict,
+                BacktestRow.sparkline,
+                BacktestRow.updated_at,
+                raiseload=True,
+            ),
+            load_only(JobRow.state, JobRow.step, JobRow.ended_at, raiseload=True),
+        )
     )
 
 
