@@ -150,7 +150,7 @@ async def test_a_lab_whose_worker_ended_is_not_ready(lab: ServerApp, lab_fetch: 
     with pytest.raises(HTTPClientError) as error:
         await lab_fetch("/ready", known=False)
     assert error.value.code == 503
-    parts = json.loads(error.value.response.body)["parts"]
+    parts = _body(error.value)["parts"]
     assert [name for name, part in parts.items() if not part["ready"]] == ["worker"]
 
 
