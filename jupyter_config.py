@@ -1,6 +1,6 @@
-"""The lab's defaults, for those who start Jupyter themselves: `jupyter lab --config jupyter_config.py`.
+"""The lab's defaults for those who start Jupyter themselves; `alphintra-lab` sets the same.
 
-`alphintra-lab` sets the same.
+`jupyter lab --config jupyter_config.py`
 """
 
 c = get_config()
