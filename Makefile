@@ -105,7 +105,7 @@ types:
 	mypy
 
 imports:
-	lint-imports
+	lint-imports --no-cache
 
 tsc:
 	cd labextension && jlpm tsc --noEmit
