@@ -104,33 +104,22 @@ async def strategy_results(
     session: AsyncSession, strategy_ids: list[str]
 ) -> dict[str, tuple[int, LastResult | None]]:
     """For each strategy: its family's distinct trials, and its newest finished result."""
-    if not strategy_ids:
-        return {}
-    counts = await session.execute(_count_trials(), {"ids": strategy_ids})
-    trials: dict[str, int] = dict(counts.all())
-    last = await _last_results(session, strategy_ids)
-    return {one: (trials.get(one, 0), last.get(one)) for one in strategy_ids}
-
-
-@functools.cache
-def _count_trials() -> Select[*tuple[Any, ...]]:
-    return (
-        select(StrategyRow.id, func.count(distinct(BacktestRow.trial_sha256)))
-        .join(BacktestRow, BacktestRow.family_id == StrategyRow.family_id)
-        .where(StrategyRow.id.in_(bindparam("ids", expanding=True)))
-        .group_by(StrategyRow.id)
-    )
-
-
-async def _last_results(session: AsyncSession, strategy_ids: list[str]) -> dict[str, LastResult]:
     found = await session.execute(_newest_runs(), {"ids": strategy_ids})
-    return {row.strategy_id: _last_result(row, dataset, job) for row, dataset, job in found}
+    return {
+        strategy_id: (trials, None if row is None else _last_result(row, dataset, job))
+        for strategy_id, trials, row, dataset, job in found
+    }
 
 
 @functools.cache
 def _newest_runs() -> Select[*tuple[Any, ...]]:
     """Each strategy's newest finished run: found from the newest backwards, not among all."""
-    earlier = aliased(BacktestRow)
+    own, earlier = aliased(BacktestRow), aliased(BacktestRow)
+    trials = (
+        select(func.count(distinct(own.trial_sha256)))
+        .where(own.family_id == StrategyRow.family_id)
+        .scalar_subquery()
+    )
     newest = (
         select(earlier.id)
         .where(earlier.strategy_id == StrategyRow.id, earlier.verdict.is_not(None))
@@ -139,11 +128,11 @@ def _newest_runs() -> Select[*tuple[Any, ...]]:
         .scalar_subquery()
     )
     return (
-        select(BacktestRow, DatasetRow.name, JobRow)
+        select(StrategyRow.id, trials, BacktestRow, DatasetRow.name, JobRow)
         .select_from(StrategyRow)
-        .join(BacktestRow, BacktestRow.id == newest)
-        .join(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
-        .join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
+        .outerjoin(BacktestRow, BacktestRow.id == newest)
+        .outerjoin(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
+        .outerjoin(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
         .outerjoin(JobRow, JobRow.id == BacktestRow.job_id)
         .where(StrategyRow.id.in_(bindparam("ids", expanding=True)))
         .options(
