@@ -1,4 +1,5 @@
 import { backtestsPlugin } from './backtests/plugin';
+import { connectionPlugin } from './connection';
 import { datasetsPlugin } from './datasets/plugin';
 import { homePlugin } from './home/plugin';
 import { jobsPlugin } from './jobs/plugin';
@@ -10,6 +11,7 @@ import { strategiesPlugin } from './strategies/plugin';
 /** One small plugin per panel; they share the lab, which the first provides. */
 export default [
   labPlugin,
+  connectionPlugin,
   sidebarPlugin,
   homePlugin,
   strategiesPlugin,

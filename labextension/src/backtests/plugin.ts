@@ -28,6 +28,7 @@ import { CATEGORY, Command } from '../commands';
 import { download } from '../components/download';
 import { resultIcon } from '../components/icons';
 import { ILab, type Lab } from '../lab';
+import { followCards } from './cards';
 import type { ResultPanel } from './panel';
 
 type ResultTab = MainAreaWidget<ResultPanel>;
@@ -128,6 +129,9 @@ export const backtestsPlugin: JupyterFrontEndPlugin<void> = {
         name: tab => tab.content.model.id
       });
     }
+    followCards(document.body, backtest => {
+      void commands.execute(Command.openBacktest, { id: backtest });
+    });
     if (router) {
       followUrl(app, router, tracker, labShell);
     }

@@ -2,10 +2,10 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { useModels } from '../components/hooks';
-import { alphaIcon } from '../components/icons';
+import { alphaIcon, StateIcon } from '../components/icons';
 import type { Lab } from '../lab';
 
-/** "2 running, 1 waiting"; opens the panel. */
+/** "2 running, 1 waiting", or that the server does not answer; opens the panel. */
 export class RunningItem extends ReactWidget {
   constructor(
     private lab: Lab,
@@ -26,7 +26,19 @@ export function describeRunning(running: number, waiting: number): string {
 }
 
 function Running({ lab, open }: { lab: Lab; open: () => void }): JSX.Element {
-  useModels(lab.jobs);
+  useModels(lab, lab.jobs);
+  if (lab.lostSince !== null) {
+    return (
+      <button
+        type="button"
+        className="alp-Status-button"
+        onClick={() => void lab.tryNow()}
+        title="The lab does not answer. Your runs go on. Click to try now."
+      >
+        <StateIcon state="triangle" size={14} /> No connection
+      </button>
+    );
+  }
   return (
     <button type="button" className="alp-Status-button" onClick={open} title="Show the backtests">
       <alphaIcon.react tag="span" width="14px" />
