@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -72,27 +73,21 @@ def shoot(page: Page, name: str) -> Path:
     return path
 
 
-def open_lab(page: Page, lab: Lab, query: str = "reset") -> None:
-    """Open the lab by the address that it prints, and wait until it stands."""
-    page.goto(f"{lab.url}/lab?token={lab.token}&{query}")
+def open_lab(page: Page, lab: Lab, query: str = "") -> None:
+    """Open the lab with its token, in a workspace that nobody has used, and wait until it stands.
+
+    Not with `?reset`: JupyterLab takes the whole query away a second later.
+    """
+    workspace = uuid.uuid4().hex[:8]
+    page.goto(f"{lab.url}/lab/workspaces/{workspace}?token={lab.token}&{query}")
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
-    expect(page.locator("#alphintra-panel")).to_be_attached()
+    # By itself where the workspace is new: a newcomer does not know of its icon.
+    expect(lab_panel(page)).to_be_visible()
 
 
-def show_panel(page: Page) -> Locator:
-    """The lab's panel in the left sidebar, in front."""
-    panel = page.locator("#alphintra-panel")
-    if not panel.is_visible():
-        page.locator(".jp-SideBar.jp-mod-left [data-id=alphintra-panel]").click()
-    expect(panel).to_be_visible()
-    return panel
-
-
-def section(page: Page, title: str) -> Locator:
-    """One section of the panel: its list, without its title."""
-    return (
-        show_panel(page).locator(".alp-Section").filter(has=page.locator(f"[aria-label={title}]"))
-    )
+def lab_panel(page: Page) -> Locator:
+    """The lab's panel in the left sidebar."""
+    return page.locator("#alphintra-panel")
 
 
 def create_strategy(lab: Lab, name: str, **more: str) -> str:
@@ -112,7 +107,7 @@ def run_over_rest(lab: Lab, strategy_id: str, dataset: str = "eurusd-1h", **sett
 
 def open_strategy(page: Page, name: str) -> Locator:
     """Open a strategy from the panel: notebook and code; the code's tab."""
-    show_panel(page).locator(".alp-Row", has_text=name).first.click()
+    lab_panel(page).locator(".alp-Row", has_text=name).first.click()
     return editor_tab(page)
 
 

@@ -33,7 +33,6 @@ def draw_all(page: Page, lab: Lab, folder: Path) -> None:
     start.click()
     editor_tab(page)
     notebook = page.locator(".jp-NotebookPanel:visible")
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle")
     cell = notebook.locator(".jp-CodeCell", has_text="result = backtest(")
     cell.locator(".cm-content").click()
     page.keyboard.press("Escape")
@@ -41,13 +40,14 @@ def draw_all(page: Page, lab: Lab, folder: Path) -> None:
     page.keyboard.press("Control+Enter")
     card = notebook.get_by_text("Open result")
     expect(card).to_be_visible(timeout=120_000)
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle")
+    expect(notebook.get_by_text("[*]:")).to_have_count(0)
+    expect(page.locator(".Toastify__toast")).to_have_count(0)
     card.scroll_into_view_if_needed()
     page.screenshot(path=folder / "strategy.png")
 
     (strategy,) = lab.json("GET", "/api/strategies")["items"]
     backtest = run_over_rest(lab, strategy["id"], commission=0.0001, slippage_bps=0.3)
-    open_lab(page, lab, f"reset&backtest={backtest}")
+    open_lab(page, lab, f"backtest={backtest}")
     wait_for_result(page)
     page.screenshot(path=folder / "result.png")
 

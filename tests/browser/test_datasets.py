@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.lab_page import (
     asked_backtest,
     create_strategy,
+    lab_panel,
     open_lab,
     open_strategy,
     shoot,
-    show_panel,
     wait_for_result,
 )
 from tests.faults.harness import Lab
@@ -92,9 +92,8 @@ def test_a_file_without_a_time_column_is_refused_with_the_reason(
     path = tmp_path / "timeless.csv"
     path.write_text("open,high,low,close\n1,2,0.5,1.5\n")
     open_lab(page, lab)
-    show_panel(page)
     with page.expect_file_chooser() as chooser:
-        page.locator("#alphintra-panel").get_by_role("button", name="Add data").click()
+        lab_panel(page).get_by_role("button", name="Add data").click()
     chooser.value.set_files(path)
     page.locator(".jp-Dialog").get_by_role("button", name="Add").click()
     upload = page.locator("#alphintra-panel [data-upload=timeless]")

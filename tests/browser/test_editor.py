@@ -75,6 +75,7 @@ def test_an_error_in_the_code_leads_to_its_line(page: Page, lab: Lab) -> None:
     create_strategy(lab, "Failing", code=FAILING)
     open_lab(page, lab)
     editor = open_strategy(page, "Failing")
+    editor.locator("select[name=dataset]").select_option("eurusd-1h")
     editor.get_by_role("button", name="Run backtest").click()
     trouble = result_tab(page).locator(".alp-Trouble")
     expect(trouble).to_be_visible(timeout=60_000)

@@ -10,13 +10,13 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.lab_page import (
     asked_backtest,
     create_strategy,
+    lab_panel,
     number,
     open_lab,
     open_strategy,
     percent,
     result_tab,
     shoot,
-    show_panel,
     wait_for_result,
 )
 from tests.faults.harness import Lab
@@ -26,7 +26,7 @@ def test_a_run_shows_its_progress_everywhere_then_its_result(page: Page, lab: La
     create_strategy(lab, "Watched")
     open_lab(page, lab)
     editor = open_strategy(page, "Watched")
-    panel = show_panel(page)
+    panel = lab_panel(page)
     editor.get_by_role("button", name="Run backtest").click()
     running = result_tab(page).locator(".alp-RunState")
     expect(running.get_by_role("progressbar")).to_be_visible()
@@ -57,7 +57,7 @@ def test_the_page_shows_the_numbers_that_the_server_has(
 ) -> None:
     results = lab.json("GET", f"/api/backtests/{backtest}/results?points=2000")
     trades = lab.json("GET", f"/api/backtests/{backtest}/trades?limit=20")["items"]
-    open_lab(page, lab, f"reset&backtest={backtest}")
+    open_lab(page, lab, f"backtest={backtest}")
     result = wait_for_result(page)
     shoot(page, "result")
 
@@ -113,7 +113,7 @@ def expect_row(result: Locator, trade: dict[str, Any]) -> None:
 
 def test_the_keys_walk_through_the_trades_and_say_why(page: Page, lab: Lab, backtest: str) -> None:
     trades = lab.json("GET", f"/api/backtests/{backtest}/trades?limit=50")["items"]
-    open_lab(page, lab, f"reset&backtest={backtest}")
+    open_lab(page, lab, f"backtest={backtest}")
     result = wait_for_result(page)
     selected = result.locator("tr[aria-selected=true]")
     for key, expected in (("j", 1), ("j", 2), ("j", 3), ("k", 2)):
