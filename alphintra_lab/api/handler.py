@@ -21,6 +21,8 @@ from tornado.web import Finish, HTTPError
 from ..errors import Conflict, Invalid, LabError, Malformed, Unavailable
 from .lab import Lab
 
+LARGEST_BODY = 8 * 1024 * 1024
+
 Access = Literal["authenticated", "public", "signed"]
 
 
@@ -82,6 +84,7 @@ class LabHandler(APIHandler):
     async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's own is a coroutine, Tornado's stub is not
         """Refuse whoever is not known or not allowed, then wait until the database is there."""
         await super().prepare()
+        self._refuse_large_body()
         if self.access == "authenticated":
             if self.current_user is None:
                 raise HTTPError(401)
@@ -93,6 +96,11 @@ class LabHandler(APIHandler):
                 raise HTTPError(403)
         if self.access != "public":
             await self.lab.opened.wait()
+
+    def _refuse_large_body(self) -> None:
+        """JSON lies whole in memory; uploads are streamed, with a limit of their own."""
+        if len(self.request.body) > LARGEST_BODY:
+            raise HTTPError(413, f"The body is over {LARGEST_BODY // 1024**2} MiB.")
 
     def answer(self, value: Any, status: int = 200) -> None:
         """Finish with `value` as JSON."""

@@ -112,7 +112,7 @@ class ExecuteHandler(StrategyHandler):
         settings = backtests.complete_settings(asked, row.outline, data)
         spec = {
             "version_id": version.id,
-            "dataset": dataset.id,
+            "dataset_version_id": data.id,
             "settings": msgspec.to_builtins(settings),
         }
         job = await jobs.create_job(

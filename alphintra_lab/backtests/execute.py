@@ -124,13 +124,14 @@ async def run_strategy(context: Context, store: Path, runner: Runner, limits: Li
     spec = context.job.spec
     async with context.database.session(write=False) as session:
         code = await session.get_one(StrategyVersionRow, str(spec["version_id"]))
-        dataset, data = await datasets.get_version_row(session, str(spec["dataset"]))
+        data = await session.get_one(DatasetVersionRow, str(spec["dataset_version_id"]))
+        dataset = await datasets.get_name(session, data.dataset_id)
     settings = msgspec.convert(spec["settings"], Settings)
     bars = datasets.bars_paths(data, store, settings.symbols)
     work = Work(
         code=code,
         data=data,
-        dataset=dataset.name,
+        dataset=dataset,
         settings=settings,
         bars={symbol: str(path) for symbol, path in bars.items()},
     )

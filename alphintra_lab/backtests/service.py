@@ -141,8 +141,13 @@ async def queue_backtest(
     `decisions` names a file in the job's folder that already holds them, for a run whose
     decisions were taken in a notebook's kernel.
     """
-    row.strategy_version_id = snapshot.id
-    row.trial_sha256 = _trial(snapshot.sha256, row)
+    trial = _trial(snapshot.sha256, row)
+    if row.trial_sha256 not in (None, trial):
+        # It failed, and still it was a trial: other code is another one, and both count.
+        raise Conflict(
+            f"The code has changed since run {row.number} failed. Define a new backtest for it."
+        )
+    row.strategy_version_id, row.trial_sha256 = snapshot.id, trial
     title = f"run {row.number} · {strategy.name}"
     spec: dict[str, Any] = {"backtest_id": row.id}
     if decisions is not None:

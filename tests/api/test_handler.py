@@ -184,3 +184,13 @@ async def test_the_databases_refusals_are_answers_not_failures(database: Databas
             async with database.session() as session:
                 await session.execute(select(EventRow).where(EventRow.kind == "a\0b"))
         assert isinstance(explain_refusal(null.value), Invalid)
+
+
+async def test_a_body_over_the_limit_is_refused_with_the_limit(
+    lab: ServerApp, lab_fetch: Fetch
+) -> None:
+    body = '{"name": "' + "x" * (8 * 1024 * 1024) + '"}'
+    with pytest.raises(HTTPClientError) as error:
+        await lab_fetch("/api/strategies/code/create", method="POST", body=body)
+    assert error.value.code == 413
+    assert "8 MiB" in _body(error.value)["message"]

@@ -206,13 +206,18 @@ def test_a_backtest_runs_once_and_then_is_a_record(lab: Lab, run: Create) -> Non
     assert "define a new backtest" in again.json()["message"]
 
 
-def test_a_run_that_failed_can_be_tried_again(lab: Lab, create: Create) -> None:
+def test_a_run_that_failed_can_be_tried_again_with_the_same_code(lab: Lab, create: Create) -> None:
     backtest = create(KEY)
     path = f"/api/backtests/{backtest['id']}"
-    assert wait_for_end(lab, lab.json("POST", f"{path}/run"))["state"] == "failed"
+    first = wait_for_end(lab, lab.json("POST", f"{path}/run"))
+    second = wait_for_end(lab, lab.json("POST", f"{path}/run", status=202))
+    assert (first["state"], second["state"]) == ("failed", "failed")
+    assert first["id"] != second["id"]
     lab.json("PUT", f"/api/strategies/code/{backtest['strategy_id']}", {"code": CROSS})
-    assert wait_for_end(lab, lab.json("POST", f"{path}/run"))["state"] == "succeeded"
-    assert lab.json("GET", path)["strategy_version"] == 2
+    refused = lab.request("POST", f"{path}/run")
+    assert refused.status_code == 409
+    assert "code has changed" in refused.json()["message"]
+    assert lab.json("GET", f"/api/strategies/{backtest['strategy_id']}")["trials"] == 1
 
 
 def test_a_run_can_be_cancelled_and_then_deleted(lab: Lab, create: Create) -> None:
