@@ -18,7 +18,10 @@ from benchmarks.measure import Row
 from tests.engine.market_data import eurusd, us_stocks
 
 COSTS = ("--commission", "0.0002", "--slippage-bps", "1")
-BY_HAND: dict[str, Any] = {"fees": 0.0002, "slippage": 0.0001, "init_cash": 10_000}
+BY_HAND: dict[str, Any] = {"fees": 0.0002, "init_cash": 10_000}
+SLIPPAGE = 0.0001
+TICK = 1e-5
+"""EURUSD's. The lab rounds a market price after slippage to the tick, against the trader."""
 TEMPLATES = Path(__file__).parent.parent / "templates"
 TOLERANCE = 1e-9
 FIELDS = ["time", "symbol", "side", "quantity", "price", "commission"]
@@ -56,11 +59,14 @@ def cross_orders(home: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     bars = eurusd(sys.maxsize)
     close = bars["close", "EURUSD"]
     fast, slow = close.rolling(10).mean(), close.rolling(30).mean()
+    entries, exits = _act_next_bar(fast > slow), _act_next_bar(fast < slow)
+    dearer = np.ceil(bars["open", "EURUSD"] * (1 + SLIPPAGE) / TICK) * TICK
+    cheaper = np.floor(bars["open", "EURUSD"] * (1 - SLIPPAGE) / TICK) * TICK
     portfolio = vectorbt.Portfolio.from_signals(
         close,
-        entries=_act_next_bar(fast > slow),
-        exits=_act_next_bar(fast < slow),
-        price=bars["open", "EURUSD"],
+        entries=entries,
+        exits=exits,
+        price=dearer.where(entries, cheaper),
         freq="1h",
         **BY_HAND,
     )
@@ -89,6 +95,7 @@ def momentum_orders(home: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         group_by=True,
         call_seq="auto",
         freq="1d",
+        slippage=SLIPPAGE,
         **BY_HAND,
     )
     return ours, read_orders(portfolio, list(close.columns))
