@@ -1,8 +1,4 @@
-import {
-  IConnectionLost,
-  type JupyterFrontEnd,
-  type JupyterFrontEndPlugin
-} from '@jupyterlab/application';
+import { IConnectionLost, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 
 /**
  * In place of JupyterLab's dialog, which lies over what is still readable: nothing. The status bar
@@ -13,5 +9,5 @@ export const connectionPlugin: JupyterFrontEndPlugin<IConnectionLost> = {
   description: 'Lets a lost connection be told by status bar and banner, not by a dialog.',
   autoStart: true,
   provides: IConnectionLost,
-  activate: (_: JupyterFrontEnd) => () => Promise.resolve()
+  activate: () => () => Promise.resolve()
 };
