@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import events
 from ..datasets import service as datasets
+from ..datasets.schema import Finding
 from ..datasets.table import DatasetVersionRow
 from ..db import Database
 from ..errors import LabError
@@ -116,7 +117,13 @@ async def _read_work(database: Database, store: Path, backtest_id: str) -> Work:
 
 def _overridden(work: Work) -> list[str]:
     errors = [f for f in work.data.report.findings if f.severity == "error"]
-    return [f.message for f in errors if f.check in work.settings.overrides]
+    return [_name(f) for f in errors if f.check in work.settings.overrides]
+
+
+def _name(finding: Finding) -> str:
+    """As the verdict's sentence names it: `"High below low" in BNB`."""
+    quoted = f'"{finding.check.replace("_", " ").capitalize()}"'
+    return quoted if finding.symbol is None else f"{quoted} in {finding.symbol}"
 
 
 async def run_strategy(context: Context, store: Path, runner: Runner, limits: Limits) -> Outcome:

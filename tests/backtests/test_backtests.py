@@ -255,6 +255,9 @@ def test_data_with_errors_is_refused_until_overridden_by_name(lab: Lab, create: 
     backtest = lab.json("POST", "/api/backtests", body)
     job = wait_for_end(lab, lab.json("POST", f"/api/backtests/{backtest['id']}/run"))
     assert job["state"] == "succeeded", job["error"]
+    verdict = lab.json("GET", f"/api/backtests/{backtest['id']}")["verdict"]
+    assert verdict["title"].startswith("Built on known bad data")
+    assert '"High below low" in ' in verdict["text"]
 
 
 def test_a_strategy_can_be_executed_without_a_backtest(lab: Lab, create: Create) -> None:
