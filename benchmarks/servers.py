@@ -45,18 +45,22 @@ def make_bare_server(folder: Path) -> Lab:
     return _make_jupyter(folder, "jupyter-server", f"--ServerApp.jpserver_extensions={off}")
 
 
-def make_jupyterlab(folder: Path) -> Lab:
-    """Plain JupyterLab: neither the lab's server extension nor its page."""
+def make_jupyterlab(folder: Path, *, others: bool = True) -> Lab:
+    """Plain JupyterLab: neither the lab's server extension nor its page.
+
+    Other packages' additions to the page, Plotly's and the widgets', which the lab's dependencies
+    bring along, are there, unless `others` is False.
+    """
     extensions = folder / "labextensions"
     extensions.mkdir(parents=True)
     for one in (Path(sys.prefix) / "share/jupyter/labextensions").iterdir():
-        if one.name != "alphintra-lab":
+        if others and one.name != "alphintra-lab":
             (extensions / one.name).symlink_to(one)
     return _make_jupyter(
         folder,
         "jupyter-lab",
         "--ServerApp.jpserver_extensions={'alphintra_lab': False}",
-        f"--LabApp.labextensions_path=['{extensions}']",
+        f"--LabApp.labextensions_path={extensions}",
     )
 
 
