@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from benchmarks import lists, numbers, page, startup, warm_backtest
@@ -26,6 +27,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - set(ALL):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    # Ended from outside, it still ends the servers it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows: list[Row] = []
     for name in options.names or ALL:
         measure, usual = ALL[name]
