@@ -21,6 +21,7 @@ from .snapshot import ENTRY, check_files, read_folder, sha256_of
 from .table import StrategyRow, StrategyVersionRow
 from .versions import add_version, is_missing
 from .workspace import (
+    SETTLED_NS,
     Scan,
     find_notebook,
     is_there,
@@ -31,8 +32,6 @@ from .workspace import (
 )
 
 _AT_ONCE = 500
-_SETTLED = 2_000_000_000
-"""Nanoseconds: two changes within a file system's clock tick have the same time."""
 _known: dict[tuple[str, Path], Scan] = {}
 """By database and workspace: the last look at `strategies/`, when all in it was known."""
 
@@ -98,7 +97,7 @@ async def find_new_folders(session: AsyncSession, workspace: Path) -> list[str]:
             )
         )
     new = [place for place in scan.own if place not in known]
-    if not new and time.time_ns() - scan.changed > _SETTLED:
+    if not new and time.time_ns() - scan.changed > SETTLED_NS:
         _known[key] = scan
     return new
 

@@ -13,19 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import events
 from ..db import LOCAL_WORKSPACE, new_id, read_page
-from ..errors import Conflict, Invalid, LabError
+from ..errors import Conflict, Invalid
 from .beneath import replace_beneath
+from .current import read_current
 from .outline import read_outline
 from .register import (
     discover,
     find_new_folders,
     register_folder,
     register_source,
-    unreadable,
 )
 from .rows import get_row
 from .schema import LastResult, Outline, Strategy, StrategyCreate
-from .snapshot import ENTRY, check_files, encode, read_folder
+from .snapshot import ENTRY, check_files, encode
 from .table import StrategyRow
 from .templates import BLANK, get_template, read_template
 from .values import check_parameters
@@ -33,9 +33,7 @@ from .versions import (
     add_version,
     diff_versions,
     get_version_files,
-    has_entry,
     list_versions,
-    outline_of,
     restore_version,
     snapshot_strategy,
 )
@@ -199,7 +197,7 @@ def describe(
     last_result: LastResult | None = None,
 ) -> Strategy:
     """A row as the API gives it, with the outline of the files as they stand now."""
-    outline, missing = _read_now(row, workspace)
+    outline, missing = read_current(row, workspace)
     return Strategy(
         id=row.id,
         name=row.name,
@@ -216,18 +214,6 @@ def describe(
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def _read_now(row: StrategyRow, workspace: Path) -> tuple[Outline, bool]:
-    if row.scratch:
-        return row.outline, False
-    try:
-        folder = locate(workspace, row.folder)
-        if not has_entry(folder, row.entry):
-            return row.outline, True
-        return outline_of(read_folder(folder, row.entry), row.entry), False
-    except LabError as error:
-        return unreadable(error, row.entry), False
 
 
 async def check_code(code: str) -> Outline:

@@ -125,8 +125,13 @@ def _find_files(folder: Path) -> list[str]:
     return found
 
 
+def is_skipped(name: str) -> bool:
+    """Whether a folder of this name holds nothing that is a strategy's own."""
+    return name.startswith(".") or name in _SKIPPED
+
+
 def _enters(where: Path, name: str, inside: Path) -> bool:
-    if name.startswith(".") or name in _SKIPPED or (where / name / "pyvenv.cfg").exists():
+    if is_skipped(name) or (where / name / "pyvenv.cfg").exists():
         return False
     if (where / name).is_symlink():
         raise Conflict(refuse_link(f"{(inside / name).as_posix()}/"))

@@ -24,6 +24,8 @@ from .snapshot import ENTRY
 
 STRATEGIES = "strategies"
 TRASH = ".trash"
+SETTLED_NS = 2_000_000_000
+"""What changed so long ago has its own time: changes within one clock tick have the same."""
 
 
 def slug_of(name: str) -> str:
@@ -49,10 +51,22 @@ def locate(workspace: Path, place: str) -> Path:
     if place.startswith("/"):
         return Path(place)
     # Strings and not paths: this is asked for every row of a list.
-    folder = os.path.normpath(f"{os.path.realpath(workspace)}/{place}")
-    if ".." in place.split("/") or os.path.realpath(folder) != folder:
+    folder = os.path.normpath(f"{_resolve(str(workspace))}/{place}")
+    if ".." in place.split("/") or _resolve(folder) != folder:
         raise Conflict(f"{place} is a link, or leads out of the workspace. Put the folder there.")
     return Path(folder)
+
+
+def _resolve(path: str) -> str:
+    """`os.path.realpath`, asked of the kernel, which answers several times as fast."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return os.path.realpath(path)
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115  # no path is wanted
+    finally:
+        os.close(descriptor)
 
 
 def is_own(place: str, entry: str) -> bool:
