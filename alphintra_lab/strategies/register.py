@@ -4,7 +4,6 @@ typed in a notebook."""
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,18 +20,16 @@ from .snapshot import ENTRY, check_files, read_folder, sha256_of
 from .table import StrategyRow, StrategyVersionRow
 from .versions import add_version, is_missing
 from .workspace import (
-    SETTLED_NS,
     Scan,
     find_notebook,
-    is_there,
     locate,
+    look_again,
     place_of,
     scan_folders,
-    when_changed,
 )
 
 _AT_ONCE = 500
-_known: dict[tuple[str, Path], Scan] = {}
+_scans: dict[tuple[str, Path], Scan] = {}
 """By database and workspace: the last look at `strategies/`, when all in it was known."""
 
 
@@ -81,7 +78,10 @@ async def find_new_folders(session: AsyncSession, workspace: Path) -> list[str]:
     again until something in it changes.
     """
     key = (str(session.get_bind().engine.url), workspace)
-    if await asyncio.to_thread(_is_unchanged, workspace, _known.get(key)):
+    last = _scans.get(key)
+    again = None if last is None else await asyncio.to_thread(look_again, workspace, last)
+    if again is not None:
+        _scans[key] = again
         return []
     scan = await asyncio.to_thread(scan_folders, workspace)
     known: set[str] = set()
@@ -97,18 +97,9 @@ async def find_new_folders(session: AsyncSession, workspace: Path) -> list[str]:
             )
         )
     new = [place for place in scan.own if place not in known]
-    if not new and time.time_ns() - scan.changed > SETTLED_NS:
-        _known[key] = scan
+    if not new:
+        _scans[key] = scan
     return new
-
-
-def _is_unchanged(workspace: Path, scan: Scan | None) -> bool:
-    """Whether a look would find the same: a record's folder goes only by changing `strategies/`."""
-    return (
-        scan is not None
-        and when_changed(workspace) == scan.changed
-        and not any(is_there(workspace, place) for place in scan.others)
-    )
 
 
 async def discover(session: AsyncSession, workspace: Path) -> list[StrategyRow]:

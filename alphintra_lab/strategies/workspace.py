@@ -8,9 +8,10 @@ import os
 import re
 import secrets
 import shutil
+import time
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,32 +122,62 @@ def remove_folder(workspace: Path, place: str) -> None:
 
 @dataclass(frozen=True)
 class Scan:
-    """What lies in `strategies/`: hidden folders and links are left out."""
+    """What lies in `strategies/`."""
 
+    looked: int
+    """When this was, in nanoseconds."""
     changed: int
-    """When the folder itself last changed, in nanoseconds; -1 where there is none."""
+    """When the folder itself had last changed; -1 where there is none."""
+    folders: dict[str, int]
+    """Its folders, and each one's number in the file system."""
     own: list[str]
-    """The folders with a strategy.py."""
+    """Those with a strategy.py."""
     others: list[str]
-    """The folders without one, so far."""
+    """Those without one, so far."""
 
 
 def scan_folders(workspace: Path) -> Scan:
     """Look through `strategies/`."""
-    changed = when_changed(workspace)  # before the look: what changes meanwhile is seen next time
-    try:
-        with os.scandir(locate(workspace, STRATEGIES)) as entries:
-            names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
-    except (FileNotFoundError, NotADirectoryError):
-        names = []
-    except OSError as error:
-        raise explain(error, f"{STRATEGIES} cannot be read") from None
-    places = [f"{STRATEGIES}/{n}" for n in names if not n.startswith(".") and n.isprintable()]
+    # The times first: what changes meanwhile is seen the next time.
+    looked, changed = time.time_ns(), when_changed(workspace)
+    folders = list_folders(workspace)
     own: list[str] = []
     others: list[str] = []
-    for place in places:
+    for place in sorted(folders):
         (own if is_there(workspace, place) else others).append(place)
-    return Scan(changed, own, others)
+    return Scan(looked, changed, folders, own, others)
+
+
+def look_again(workspace: Path, scan: Scan) -> Scan | None:
+    """The scan when another one would find the same; None when it has to be made.
+
+    Whatever takes a folder from its record (deleted, renamed) changes `strategies/` too.
+    """
+    if when_changed(workspace) != scan.changed:
+        return None
+    if any(is_there(workspace, place) for place in scan.others):
+        return None
+    if scan.looked - scan.changed > SETTLED_NS:
+        return scan
+    looked = time.time_ns()
+    return replace(scan, looked=looked) if list_folders(workspace) == scan.folders else None
+
+
+def list_folders(workspace: Path) -> dict[str, int]:
+    """The folders in `strategies/` and their numbers; hidden ones and links are left out."""
+    try:
+        with os.scandir(locate(workspace, STRATEGIES)) as entries:
+            return {
+                f"{STRATEGIES}/{entry.name}": entry.inode()
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
+                and not entry.name.startswith(".")
+                and entry.name.isprintable()
+            }
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise explain(error, f"{STRATEGIES} cannot be read") from None
 
 
 def when_changed(workspace: Path) -> int:

@@ -98,6 +98,21 @@ async def test_a_folder_that_changed_a_moment_ago_is_not_trusted(
     assert await find(database, first) == ["strategies/second"]
 
 
+async def test_a_folder_that_took_anothers_place_a_moment_ago_is_found(
+    database: Database, first: Path, code: str
+) -> None:
+    async with database.session() as session:
+        await service.discover(session, first)
+    assert await find(database, first) == []
+    changed = (first / STRATEGIES).stat().st_mtime_ns
+    async with database.session() as session:
+        rows, _ = await service.list_strategies(session, 10, None)
+        await service.delete_strategy(session, first, rows[0].id)
+    drop(first, "first", code)
+    os.utime(first / STRATEGIES, ns=(changed, changed))
+    assert await find(database, first) == ["strategies/first"]
+
+
 async def test_two_databases_over_one_workspace_each_look(
     database: Database, first: Path, tmp_path: Path
 ) -> None:
