@@ -20,6 +20,8 @@ class BacktestRow(Base):
         UniqueConstraint("workspace_id", "number", name="uq_backtests_number"),
         Index("ix_backtests_strategy", "strategy_id", "id"),
         Index("ix_backtests_family_trial", "family_id", "trial_sha256"),
+        # Those that MLflow does not have yet are asked for every second.
+        Index("ix_backtests_mlflow_run_id", "mlflow_run_id"),
     )
 
     number: Mapped[int]

@@ -198,12 +198,14 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_backtests_family_trial", ["family_id", "trial_sha256"], unique=False
         )
+        batch_op.create_index("ix_backtests_mlflow_run_id", ["mlflow_run_id"], unique=False)
         batch_op.create_index("ix_backtests_strategy", ["strategy_id", "id"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("backtests", schema=None) as batch_op:
         batch_op.drop_index("ix_backtests_strategy")
+        batch_op.drop_index("ix_backtests_mlflow_run_id")
         batch_op.drop_index("ix_backtests_family_trial")
 
     op.drop_table("backtests")
