@@ -72,7 +72,7 @@ def time_lists(lab: Lab, repeats: int) -> dict[str, list[float]]:
     """Milliseconds of each request, over one connection that is kept open."""
     took: dict[str, list[float]] = {path: [] for path in (FLOOR, *LISTS)}
     with Client(lab) as client:
-        for turn in range(-3, repeats):
+        for turn in range(-10, repeats):
             for path, times in took.items():
                 begin = time.perf_counter()
                 status, body = client.get(path)
