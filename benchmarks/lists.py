@@ -141,7 +141,7 @@ async def copy_backtests(database: Database, strategies: list[str], rows: int) -
         jobs.append({**job, "id": done, "subject_id": one})
         of = {"strategy_id": strategy, "family_id": strategy, "trial_sha256": f"{number:064x}"}
         # Digits that differ from row to row, or an answer would be packed better than a real one.
-        sparkline = [value * (1 + number * 1e-9) for value in pattern["sparkline"]]
+        sparkline = [float(f"{v * (1 + number * 1e-6):.6g}") for v in pattern["sparkline"]]
         metrics = {name: value and value * (1 + number * 1e-9) for name, value in numbers.items()}
         result = {"sparkline": sparkline, "metrics": metrics}
         new.append({**pattern, **of, **result, "id": one, "number": number, "job_id": done})
