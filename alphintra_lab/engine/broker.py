@@ -12,6 +12,9 @@ from .settings import Settings
 
 # How far a float may be off that should be a whole number of lots, or just what is free.
 TOLERANCE = 1e-9
+# Vectorbt takes what is no larger than this for nothing: it would take the cash of such an order
+# and forget the position.
+SMALLEST = 1e-12
 FILLED = 0  # vectorbt.portfolio.enums.OrderStatus.Filled
 IGNORED = 1  # OrderStatus.Ignored
 
@@ -119,6 +122,10 @@ class Account:
             return None
         if result.status != FILLED:
             return self._refuse(order, row, change, price, limit)
+        if result.size <= SMALLEST:
+            side = "buy" if change > 0 else "sell"
+            reason = f"{result.size:.6g} is less than the smallest quantity, {SMALLEST:g}"
+            return Refused(row, column, side, result.size, reason)
         self.cash, self.positions[column] = after.cash, after.position
         self._debts[column], self._free_cash = after.debt, after.free_cash
         cut = math.isfinite(wanted) and result.size < wanted * (1 - TOLERANCE)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alphintra_lab.engine.checks import sanity
 from alphintra_lab.engine.decisions import (
     BadDecisions,
     SignalDecisions,
@@ -340,6 +341,18 @@ def test_raw_prices_round_to_the_tick_against_you() -> None:
     assert [fill[4] for fill in fills(simulate(bars, decisions, settings))] == [10.02, 9.98]
     adjusted = Settings(slippage_bps=12, ticks={"X": 0.01}, adjusted=True)
     assert [fill[4] for fill in fills(simulate(bars, decisions, adjusted))] == [10.012, 9.988]
+
+
+def test_an_order_too_small_to_be_kept_is_refused_and_costs_nothing() -> None:
+    # 1e-13 units at 1e13: vectorbt would take the cash and forget the position.
+    bars = make_bars({"X": [1e13, 1e13, 1e13, 1e13]})
+    run = simulate(bars, signals(entries=".x.."), Settings(cash=1.0))
+    assert fills(run) == []
+    assert [refused.reason for refused in run.refused] == [
+        "1e-13 is less than the smallest quantity, 1e-12"
+    ]
+    assert run.equity.tolist() == [1.0] * 4
+    assert sanity(run, Settings(cash=1.0)).passed
 
 
 def test_a_symbol_whose_bars_end_while_held_is_stale_and_marked_at_its_last_close() -> None:
