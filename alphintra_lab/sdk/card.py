@@ -22,16 +22,18 @@ _BRAND = "var(--jp-brand-color1, #1976d2)"
 
 
 def five_numbers(result: BacktestResult) -> list[tuple[str, str]]:
-    """Return, what holding would have given, Sharpe, drawdown and closed trades, as shown."""
+    """Return, what holding would have given, Sharpe, drawdown and trades, as shown."""
     from ..engine.verdict import percent, ratio  # one way to write a number, in all the lab
 
     metrics = result.metrics.astype(object).where(result.metrics.notna(), None)
+    trades = metrics.get("trades") or 0
+    still_open = trades - (metrics.get("closed_trades") or 0)
     return [
         ("Return", percent(metrics.get("total_return"))),
         ("Holding", percent(metrics.get("benchmark_return"))),
         ("Sharpe", ratio(metrics.get("sharpe"))),
         ("Drawdown", percent(metrics.get("max_drawdown"))),
-        ("Trades", f"{metrics.get('closed_trades') or 0:,.0f}"),
+        ("Trades", f"{trades:,.0f}" + (f", {still_open:,.0f} open" if still_open else "")),
     ]
 
 

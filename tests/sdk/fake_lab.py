@@ -108,6 +108,7 @@ def make_result(body: dict[str, Any]) -> Result:
         metrics={
             "total_return": 0.1294,
             "benchmark_return": 0.14,
+            "trades": 2.0,
             "closed_trades": 1.0,
             "sharpe": 2.2,
             "max_drawdown": -0.047,

@@ -58,7 +58,8 @@ def test_a_run_without_trades_has_the_same_columns() -> None:
 def test_the_text_begins_with_the_verdict() -> None:
     lines = repr(read()).splitlines()
     assert lines[0] == "Before costs. At 0.02 % a side the return is <+4.1 %>."
-    assert lines[1] == "Return +12.9 %   Holding +14.0 %   Sharpe 2.20   Drawdown −4.7 %   Trades 1"
+    numbers = "Return +12.9 %   Holding +14.0 %   Sharpe 2.20   Drawdown −4.7 %   Trades 2, 1 open"
+    assert lines[1] == numbers
     assert lines[2].startswith("run 41 · ledger 9f3c")
 
 

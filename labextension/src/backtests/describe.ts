@@ -53,6 +53,7 @@ export function describeMetrics(results: BacktestResults): Metric[] {
   const m = results.backtest.metrics ?? {};
   const yearly = m.bars && m.years ? `Annualised with ${count(m.bars / m.years)} bars a year.` : '';
   const held = benchmark.total_return;
+  const open = results.trades_total - results.trades_closed;
   return [
     {
       label: 'Return',
@@ -93,8 +94,11 @@ export function describeMetrics(results: BacktestResults): Metric[] {
     {
       label: 'Trades',
       value: count(results.trades_total),
-      note: m.hit_rate === undefined || m.hit_rate === null ? '' : `${percent(m.hit_rate, 0)} won`,
-      help: `${plural(results.trades_closed, 'trade')} closed; those still open are listed too.`
+      note: [
+        ...(open > 0 ? [`${count(open)} open`] : []),
+        ...(m.hit_rate === undefined || m.hit_rate === null ? [] : [`${percent(m.hit_rate, 0)} won`])
+      ].join(', '),
+      help: `${plural(results.trades_closed, 'trade')} closed; the share won is of these.`
     },
     {
       label: 'Profit factor',
