@@ -96,7 +96,9 @@ export function describeMetrics(results: BacktestResults): Metric[] {
       value: count(results.trades_total),
       note: [
         ...(open > 0 ? [`${count(open)} open`] : []),
-        ...(m.hit_rate === undefined || m.hit_rate === null ? [] : [`${percent(m.hit_rate, 0)} won`])
+        ...(m.hit_rate === undefined || m.hit_rate === null
+          ? []
+          : [`${percent(m.hit_rate, 0)} won`])
       ].join(', '),
       help: `${plural(results.trades_closed, 'trade')} closed; the share won is of these.`
     },

@@ -9,10 +9,10 @@ import {
   Dialog,
   ICommandPalette,
   InputDialog,
-  MainAreaWidget,
+  type MainAreaWidget,
   Notification,
   showDialog,
-  WidgetTracker
+  type WidgetTracker
 } from '@jupyterlab/apputils';
 import {
   downloadIcon,
@@ -25,9 +25,11 @@ import { Menu, type Widget } from '@lumino/widgets';
 
 import { messageOf } from '../api/client';
 import { CATEGORY, Command } from '../commands';
+import { change, confirmDeletion } from '../components/dialogs';
 import { download } from '../components/download';
 import { resultIcon } from '../components/icons';
 import { ILab, type Lab } from '../lab';
+import { addActions, inFront, makeTab, trackTabs } from '../tabs';
 import { followCards } from './cards';
 import type { ResultPanel } from './panel';
 
@@ -51,63 +53,41 @@ export const backtestsPlugin: JupyterFrontEndPlugin<void> = {
     labShell: ILabShell | null
   ) => {
     const { commands, shell } = app;
-    const tracker = new WidgetTracker<ResultTab>({ namespace: 'alphintra-backtest' });
-    const id = { type: 'string' } as const;
-    const withId = { args: { type: 'object', properties: { id } } } as const;
-
-    commands.addCommand(Command.openBacktest, {
-      label: args => (args.id ? 'Open' : 'Open Backtest…'),
+    const tracker = trackTabs<ResultPanel>(app, restorer, {
+      command: Command.openBacktest,
+      noun: 'Backtest',
       icon: resultIcon,
-      describedBy: withId,
-      execute: async args => {
-        const backtest = (args.id as string | undefined) ?? (await choose(lab));
-        if (!backtest) {
-          return;
-        }
-        const open = tracker.find(tab => tab.content.model.id === backtest);
-        const tab = open ?? (await makeTab(app, lab, backtest));
-        if (!open) {
-          void tracker.add(tab);
-          // Beside the first tabs: the code at the right stays in sight.
-          const [first] = shell.widgets('main');
-          const place = first ? ({ mode: 'tab-after', ref: first.id } as const) : {};
-          shell.add(tab, 'main', { type: 'Alphintra', ...place });
-        }
-        shell.activateById(tab.id);
-        return tab;
+      choose: () => choose(lab),
+      make: id => makeResultTab(app, lab, id),
+      // Beside the first tabs: the code at the right stays in sight.
+      place: () => {
+        const [first] = shell.widgets('main');
+        return first ? { mode: 'tab-after', ref: first.id } : {};
       }
     });
-    const inFront = () => tracker.find(tab => tab === shell.currentWidget);
-    const subject = (args: { id?: unknown }): string | undefined =>
-      (args.id as string | undefined) ?? inFront()?.content.model.id;
-    commands.addCommand(Command.exportBacktest, {
-      label: args => (args.id ? 'Export…' : 'Export Backtest…'),
-      caption: 'Trades, orders or equity of the backtest that is in front',
-      isEnabled: args => subject(args) !== undefined,
-      describedBy: withId,
-      execute: args => {
-        const tab = tracker.find(item => item.content.model.id === subject(args));
-        if (tab) {
-          showExportMenu(app, tab);
+    addActions(commands, 'Backtest', () => inFront(app, tracker), [
+      [
+        Command.exportBacktest,
+        'Export',
+        id => {
+          const tab = tracker.find(item => item.content.model.id === id);
+          if (tab) {
+            showExportMenu(app, tab);
+          }
         }
-      }
-    });
+      ],
+      [Command.deleteBacktest, 'Delete', id => remove(lab, id)]
+    ]);
+    const text = { type: 'string' } as const;
     commands.addCommand(Command.downloadBacktest, {
       label: args => `${String(args.title)}, ${args.format === 'csv' ? 'CSV' : 'Parquet'}`,
       describedBy: {
-        args: { type: 'object', properties: { id, table: id, format: id, title: id } }
+        args: { type: 'object', properties: { id: text, table: text, format: text, title: text } }
       },
       execute: args =>
         download(
           lab.client.backtestExport(String(args.id), String(args.table), String(args.format))
         )
-    });
-    commands.addCommand(Command.deleteBacktest, {
-      label: args => (args.id ? 'Delete…' : 'Delete Backtest…'),
-      caption: 'The backtest that is in front',
-      isEnabled: args => subject(args) !== undefined,
-      describedBy: withId,
-      execute: args => remove(lab, subject(args)!)
     });
     commands.addCommand(Command.showKeys, {
       label: 'Keys of a Result',
@@ -121,13 +101,6 @@ export const backtestsPlugin: JupyterFrontEndPlugin<void> = {
       Command.showKeys
     ]) {
       palette?.addItem({ command, category: CATEGORY });
-    }
-    if (restorer) {
-      void restorer.restore(tracker, {
-        command: Command.openBacktest,
-        args: tab => ({ id: tab.content.model.id }),
-        name: tab => tab.content.model.id
-      });
     }
     followCards(document.body, backtest => {
       void commands.execute(Command.openBacktest, { id: backtest });
@@ -178,7 +151,7 @@ function followUrl(
   });
 }
 
-async function makeTab(app: JupyterFrontEnd, lab: Lab, id: string): Promise<ResultTab> {
+async function makeResultTab(app: JupyterFrontEnd, lab: Lab, id: string): Promise<ResultTab> {
   const [{ ResultPanel }, { ResultModel }, { LedgerItem }] = await Promise.all([
     import('./panel'),
     import('./model'),
@@ -186,13 +159,7 @@ async function makeTab(app: JupyterFrontEnd, lab: Lab, id: string): Promise<Resu
   ]);
   const run = (command: string, args = {}) => void app.commands.execute(command, args);
   const model = new ResultModel(lab, id);
-  const tab = new MainAreaWidget({ content: new ResultPanel(model, run) });
-  tab.id = `alphintra-backtest-${id}`;
-  tab.title.icon = resultIcon;
-  tab.title.closable = true;
-  tab.title.label = 'Backtest';
-  tab.title.className = 'alp-Tab';
-  tab.toolbar.addClass('alp-Toolbar');
+  const tab = makeTab(new ResultPanel(model, run), 'Backtest', resultIcon);
   model.stateChanged.connect(() => {
     const { backtest } = model;
     if (backtest) {
@@ -261,19 +228,8 @@ async function choose(lab: Lab): Promise<string | undefined> {
 }
 
 async function remove(lab: Lab, id: string): Promise<void> {
-  const backtest = lab.backtests.find(id);
-  const { button } = await showDialog({
-    title: `Delete run ${backtest?.number ?? ''}?`,
-    body: 'Its result is gone then; it stays counted as a trial.',
-    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete' })]
-  });
-  if (!button.accept) {
-    return;
-  }
-  try {
-    await lab.client.deleteBacktest(id);
-    await lab.backtests.refresh();
-  } catch (error) {
-    Notification.error(messageOf(error));
+  const name = `run ${lab.backtests.find(id)?.number ?? ''}`.trim();
+  if (await confirmDeletion(name, 'Its result is gone then; it stays counted as a trial.')) {
+    await change(lab.backtests, () => lab.client.deleteBacktest(id));
   }
 }

@@ -3,24 +3,17 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import {
-  Dialog,
-  ICommandPalette,
-  InputDialog,
-  MainAreaWidget,
-  Notification,
-  showDialog,
-  WidgetTracker
-} from '@jupyterlab/apputils';
+import { ICommandPalette, InputDialog, type MainAreaWidget } from '@jupyterlab/apputils';
 import { Toolbar, ToolbarButton } from '@jupyterlab/ui-components';
 import { Token } from '@lumino/coreutils';
 
-import { messageOf } from '../api/client';
 import { nameFromFile } from '../api/upload';
 import { CATEGORY, Command } from '../commands';
 import { datasetIcon, uploadIcon } from '../components/icons';
+import { change, confirmDeletion } from '../components/dialogs';
 import { download } from '../components/download';
 import { ILab, type Lab } from '../lab';
+import { addActions, inFront, makeTab, trackTabs } from '../tabs';
 import type { DatasetPanel } from './panel';
 import { Uploads } from './uploads';
 
@@ -28,8 +21,6 @@ export const IUploads = new Token<Uploads>(
   'alphintra-lab:IUploads',
   'The uploads of datasets that are on their way.'
 );
-
-type DatasetTab = MainAreaWidget<DatasetPanel>;
 
 /** Datasets: adding, opening, renaming and deleting them. */
 export const datasetsPlugin: JupyterFrontEndPlugin<Uploads> = {
@@ -45,31 +36,19 @@ export const datasetsPlugin: JupyterFrontEndPlugin<Uploads> = {
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null
   ) => {
-    const { commands, shell } = app;
+    const { commands } = app;
     const uploads = new Uploads(lab);
-    const tracker = new WidgetTracker<DatasetTab>({ namespace: 'alphintra-dataset' });
-    const id = { type: 'string' } as const;
-    const withId = { args: { type: 'object', properties: { id } } } as const;
-
-    commands.addCommand(Command.openDataset, {
-      label: args => (args.id ? 'Open' : 'Open Dataset…'),
+    const tracker = trackTabs<DatasetPanel>(app, restorer, {
+      command: Command.openDataset,
+      noun: 'Dataset',
       icon: datasetIcon,
-      describedBy: withId,
-      execute: async args => {
-        const dataset = (args.id as string | undefined) ?? (await choose(lab));
-        if (!dataset) {
-          return;
-        }
-        const open = tracker.find(tab => tab.content.model.id === dataset);
-        const tab = open ?? (await makeTab(lab, dataset));
-        if (!open) {
-          void tracker.add(tab);
-          shell.add(tab, 'main', { type: 'Alphintra' });
-        }
-        shell.activateById(tab.id);
-        return tab;
-      }
+      choose: () => choose(lab),
+      make: id => makeDatasetTab(lab, id)
     });
+    addActions(commands, 'Dataset', () => inFront(app, tracker), [
+      [Command.renameDataset, 'Rename', id => rename(lab, id)],
+      [Command.deleteDataset, 'Delete', id => remove(lab, id)]
+    ]);
     commands.addCommand(Command.addData, {
       label: 'Add Data…',
       caption: 'Upload a CSV or Parquet file with bars',
@@ -88,50 +67,26 @@ export const datasetsPlugin: JupyterFrontEndPlugin<Uploads> = {
         }
       }
     });
-    const subject = (args: { id?: unknown }): string | undefined =>
-      (args.id as string | undefined) ??
-      tracker.find(tab => tab === shell.currentWidget)?.content.model.id;
-    const actions: [string, string, (id: string) => Promise<void>][] = [
-      [Command.renameDataset, 'Rename', dataset => rename(lab, dataset)],
-      [Command.deleteDataset, 'Delete', dataset => remove(lab, dataset)]
-    ];
-    for (const [command, verb, action] of actions) {
-      commands.addCommand(command, {
-        label: args => (args.id ? `${verb}…` : `${verb} Dataset…`),
-        caption: 'The dataset that is in front',
-        isEnabled: args => subject(args) !== undefined,
-        describedBy: withId,
-        execute: args => action(subject(args)!)
-      });
+    for (const command of [
+      Command.addData,
+      Command.openDataset,
+      Command.renameDataset,
+      Command.deleteDataset
+    ]) {
       palette?.addItem({ command, category: CATEGORY });
-    }
-    for (const command of [Command.addData, Command.openDataset]) {
-      palette?.addItem({ command, category: CATEGORY });
-    }
-    if (restorer) {
-      void restorer.restore(tracker, {
-        command: Command.openDataset,
-        args: tab => ({ id: tab.content.model.id }),
-        name: tab => tab.content.model.id
-      });
     }
     return uploads;
   }
 };
 
-async function makeTab(lab: Lab, id: string): Promise<DatasetTab> {
+async function makeDatasetTab(lab: Lab, id: string): Promise<MainAreaWidget<DatasetPanel>> {
   const [{ DatasetPanel }, { DatasetModel }] = await Promise.all([
     import('./panel'),
     import('./model')
   ]);
   const model = new DatasetModel(lab, id);
-  const tab = new MainAreaWidget({ content: new DatasetPanel(model) });
-  tab.id = `alphintra-dataset-${id}`;
-  tab.title.icon = datasetIcon;
-  tab.title.closable = true;
-  tab.title.label = lab.datasets.find(id)?.name ?? 'Dataset';
-  tab.title.className = 'alp-Tab';
-  tab.toolbar.addClass('alp-Toolbar');
+  const tab = makeTab(new DatasetPanel(model), 'Dataset', datasetIcon);
+  tab.title.label = lab.datasets.find(id)?.name ?? tab.title.label;
   model.stateChanged.connect(() => {
     tab.title.label = model.detail?.dataset.name ?? tab.title.label;
   });
@@ -163,28 +118,15 @@ async function rename(lab: Lab, id: string): Promise<void> {
   const text = lab.datasets.find(id)?.name;
   const { value } = await InputDialog.getText({ title: 'Rename dataset', text });
   if (value) {
-    await change(lab, () => lab.client.renameDataset(id, value));
+    await change(lab.datasets, () => lab.client.renameDataset(id, value));
   }
 }
 
 async function remove(lab: Lab, id: string): Promise<void> {
   const name = lab.datasets.find(id)?.name ?? 'this dataset';
-  const { button } = await showDialog({
-    title: `Delete ${name}?`,
-    body: 'It leaves the list; results that were made with it stay.',
-    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete' })]
-  });
-  if (button.accept) {
-    await change(lab, () => lab.client.deleteDataset(id));
-  }
-}
-
-async function change(lab: Lab, action: () => Promise<unknown>): Promise<void> {
-  try {
-    await action();
-    await lab.datasets.refresh();
-  } catch (error) {
-    Notification.error(messageOf(error));
+  const body = 'It leaves the list; results that were made with it stay.';
+  if (await confirmDeletion(name, body)) {
+    await change(lab.datasets, () => lab.client.deleteDataset(id));
   }
 }
 

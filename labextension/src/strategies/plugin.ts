@@ -5,6 +5,7 @@ import { addIcon } from '@jupyterlab/ui-components';
 
 import { CATEGORY, Command } from '../commands';
 import { ILab, type Lab } from '../lab';
+import { addActions, WITH_ID } from '../tabs';
 import { BLANK } from './templates';
 import { type Editor, Strategies } from './workbench';
 
@@ -51,7 +52,6 @@ export const strategiesPlugin: JupyterFrontEndPlugin<void> = {
 function addCommands(app: JupyterFrontEnd, strategies: Strategies): void {
   const { commands } = app;
   const id = { type: 'string' } as const;
-  const withId = { args: { type: 'object', properties: { id } } } as const;
   commands.addCommand(Command.newStrategy, {
     label: args => (args.template === BLANK ? 'Blank Strategy' : 'New Strategy…'),
     icon: addIcon,
@@ -62,7 +62,7 @@ function addCommands(app: JupyterFrontEnd, strategies: Strategies): void {
   commands.addCommand(Command.openStrategy, {
     label: args => (args.id ? 'Open' : 'Open Strategy…'),
     caption: 'Open a strategy’s notebook and its code side by side',
-    describedBy: withId,
+    describedBy: WITH_ID,
     execute: async args => {
       const strategy = await strategies.choose(args.id as string | undefined);
       if (strategy) {
@@ -81,7 +81,7 @@ function addCommands(app: JupyterFrontEnd, strategies: Strategies): void {
   commands.addCommand(Command.runBacktest, {
     label: 'Run Backtest',
     caption: 'Save the strategy and run a backtest of it',
-    describedBy: withId,
+    describedBy: WITH_ID,
     execute: args => strategies.run(args.id as string | undefined)
   });
   commands.addCommand(Command.setParameters, {
@@ -89,21 +89,10 @@ function addCommands(app: JupyterFrontEnd, strategies: Strategies): void {
     describedBy: { args: { type: 'object', properties: { id }, required: ['id'] } },
     execute: args => strategies.takeParameters(String(args.id))
   });
-  const subject = (args: { id?: unknown }) =>
-    (args.id as string | undefined) ?? strategies.current()?.strategy?.id;
-  const actions: [string, string, (id: string) => Promise<void>][] = [
+  addActions(commands, 'Strategy', () => strategies.current()?.strategy?.id, [
     [Command.renameStrategy, 'Rename', id => strategies.rename(id)],
     [Command.deleteStrategy, 'Delete', id => strategies.remove(id)]
-  ];
-  for (const [command, verb, action] of actions) {
-    commands.addCommand(command, {
-      label: args => (args.id ? `${verb}…` : `${verb} Strategy…`),
-      caption: 'The strategy that is in front',
-      isEnabled: args => subject(args) !== undefined,
-      describedBy: withId,
-      execute: args => action(subject(args)!)
-    });
-  }
+  ]);
   commands.addCommand(Command.openProblems, {
     label: 'Problems',
     caption: 'What reading the strategy’s code found',

@@ -1,5 +1,5 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Dialog, InputDialog, Notification, showDialog } from '@jupyterlab/apputils';
+import { InputDialog, Notification } from '@jupyterlab/apputils';
 import type { DocumentWidget } from '@jupyterlab/docregistry';
 import type { FileEditor } from '@jupyterlab/fileeditor';
 import type { Widget } from '@lumino/widgets';
@@ -7,6 +7,7 @@ import type { Widget } from '@lumino/widgets';
 import { messageOf } from '../api/client';
 import type { Settings, Strategy } from '../api/schemas';
 import { Command } from '../commands';
+import { change, confirmDeletion } from '../components/dialogs';
 import type { Lab } from '../lab';
 import { StrategyForm, toolbarItems } from './editor';
 import { FormModel } from './form';
@@ -190,29 +191,16 @@ export class Strategies {
       text: strategy?.name
     });
     if (value) {
-      await this._change(() => this.lab.client.renameStrategy(id, value));
+      await change(this.lab.strategies, () => this.lab.client.renameStrategy(id, value));
     }
   }
 
   /** Delete a strategy, after asking. */
   async remove(id: string): Promise<void> {
     const name = this.lab.strategies.find(id)?.name ?? 'this strategy';
-    const { button } = await showDialog({
-      title: `Delete ${name}?`,
-      body: 'It leaves the list; results that were made with it stay.',
-      buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete' })]
-    });
-    if (button.accept) {
-      await this._change(() => this.lab.client.deleteStrategy(id));
-    }
-  }
-
-  private async _change(action: () => Promise<unknown>): Promise<void> {
-    try {
-      await action();
-      await this.lab.strategies.refresh();
-    } catch (error) {
-      Notification.error(messageOf(error));
+    const body = 'It leaves the list; results that were made with it stay.';
+    if (await confirmDeletion(name, body)) {
+      await change(this.lab.strategies, () => this.lab.client.deleteStrategy(id));
     }
   }
 
