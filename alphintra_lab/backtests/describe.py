@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased, load_only
+from sqlalchemy.orm import aliased
 
 from ..datasets.table import DatasetRow, DatasetVersionRow
 from ..jobs import service as jobs
@@ -15,8 +16,8 @@ from ..jobs.schema import Job
 from ..jobs.table import JobRow
 from ..strategies.schema import LastResult
 from ..strategies.table import StrategyRow, StrategyVersionRow
-from .judging import show_verdict
-from .schema import Backtest
+from .judging import UNFINISHED, show_verdict
+from .schema import Backtest, Verdict
 from .table import BacktestRow
 
 
@@ -106,9 +107,24 @@ async def strategy_results(
     """For each strategy: its family's distinct trials, and its newest finished result."""
     found = await session.execute(_newest_runs(), {"ids": strategy_ids})
     return {
-        strategy_id: (trials, None if row is None else _last_result(row, dataset, job))
-        for strategy_id, trials, row, dataset, job in found
+        strategy_id: (trials, None if run.backtest_id is None else await _last_result(session, run))
+        for strategy_id, trials, *columns in found
+        for run in [NewestRun(*columns)]
     }
+
+
+class NewestRun(NamedTuple):
+    """What is read of a strategy's newest finished run; of none, where there is none."""
+
+    backtest_id: str | None
+    number: int
+    updated_at: dt.datetime
+    verdict: Verdict
+    metrics: dict[str, float | None] | None
+    sparkline: list[float]
+    dataset: str
+    job_state: str | None
+    ended_at: dt.datetime | None
 
 
 @functools.cache
@@ -127,44 +143,45 @@ def _newest_runs() -> Select[*tuple[Any, ...]]:
         .limit(1)
         .scalar_subquery()
     )
+    # Columns, not records: a list's page would spend most of its time on making those.
     return (
-        select(StrategyRow.id, trials, BacktestRow, DatasetRow.name, JobRow)
+        select(
+            StrategyRow.id,
+            trials,
+            BacktestRow.id,
+            BacktestRow.number,
+            BacktestRow.updated_at,
+            BacktestRow.verdict,
+            BacktestRow.metrics,
+            BacktestRow.sparkline,
+            DatasetRow.name,
+            JobRow.state,
+            JobRow.ended_at,
+        )
         .select_from(StrategyRow)
         .outerjoin(BacktestRow, BacktestRow.id == newest)
         .outerjoin(DatasetVersionRow, DatasetVersionRow.id == BacktestRow.dataset_version_id)
         .outerjoin(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
         .outerjoin(JobRow, JobRow.id == BacktestRow.job_id)
         .where(StrategyRow.id.in_(bindparam("ids", expanding=True)))
-        .options(
-            load_only(
-                BacktestRow.number,
-                BacktestRow.strategy_id,
-                BacktestRow.summary,
-                BacktestRow.metrics,
-                BacktestRow.checks,
-                BacktestRow.verdict,
-                BacktestRow.sparkline,
-                BacktestRow.updated_at,
-                raiseload=True,
-            ),
-            load_only(JobRow.state, JobRow.step, JobRow.ended_at, raiseload=True),
-        )
     )
 
 
-def _last_result(row: BacktestRow, dataset: str, job: JobRow | None) -> LastResult:
-    metrics = row.metrics or {}
-    verdict = show_verdict(row, job)
-    assert verdict is not None
+async def _last_result(session: AsyncSession, run: NewestRun) -> LastResult:
+    assert run.backtest_id is not None
+    verdict, metrics = run.verdict, run.metrics or {}
+    if run.job_state in UNFINISHED:
+        row = await session.get_one(BacktestRow, run.backtest_id)
+        verdict = show_verdict(row, await session.get(JobRow, row.job_id)) or verdict
     return LastResult(
-        backtest_id=row.id,
-        number=row.number,
-        dataset=dataset,
-        ended_at=(job and job.ended_at) or row.updated_at,
+        backtest_id=run.backtest_id,
+        number=run.number,
+        dataset=run.dataset,
+        ended_at=run.ended_at or run.updated_at,
         icon=verdict.icon,
         verdict=verdict.short,
         total_return=metrics.get("total_return"),
         sharpe=metrics.get("sharpe"),
         max_drawdown=metrics.get("max_drawdown"),
-        sparkline=row.sparkline,
+        sparkline=run.sparkline,
     )

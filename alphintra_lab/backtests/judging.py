@@ -13,6 +13,9 @@ from ..jobs.table import JobRow
 from .schema import Check, Verdict
 from .table import BacktestRow
 
+UNFINISHED = ("waiting", "running")
+"""States of a job whose checks may still go on."""
+
 
 def judge(row: BacktestRow, checks: Mapping[str, Check], progress: str | None = None) -> Verdict:
     """What to say of a run with these checks, or while they still run (`progress`)."""
@@ -31,7 +34,7 @@ def show_verdict(row: BacktestRow, job: Job | JobRow | None) -> Verdict | None:
 
     What is stored meanwhile is the verdict without them, so that it holds whatever ends the job.
     """
-    if row.verdict is None or job is None or job.state not in ("waiting", "running"):
+    if row.verdict is None or job is None or job.state not in UNFINISHED:
         return row.verdict
     cut = job.step.partition(", ")[2]
     progress = f"Look-ahead, {cut}." if cut else "Look-ahead, warm-up and determinism."
