@@ -29,6 +29,8 @@ function smallServer() {
         items: server.jobs.filter(item => item.state === state),
         next: null
       })),
+    createBacktest: () => answer('create', () => ({ id: 'b-own' })),
+    runBacktest: () => answer('run', () => job('own', 'waiting')),
     getJob: (id: string) => answer('job', () => server.jobs.find(item => item.id === id)!),
     overview: () => answer('overview', () => ({ version: '1.0.0' }))
   };
@@ -54,6 +56,20 @@ describe('Lab', () => {
     await lab.refreshJobs();
     await lab.refreshJobs();
     expect(ended).toEqual(['a failed']);
+  });
+
+  it('tells its own runs, and those it met running, from those that others start', async () => {
+    const { server, lab } = smallServer();
+    server.jobs = [job('a', 'running')];
+    await lab.refreshJobs();
+    const id = await lab.startBacktest({ strategy_id: 's', dataset: 'd' });
+    server.jobs.push(job('notebook', 'running'));
+    await lab.refreshJobs();
+    expect(['b-a', id, 'b-notebook'].map(backtest => lab.isOwn(backtest))).toEqual([
+      true,
+      true,
+      false
+    ]);
   });
 
   it('reads again what an event names, and nothing for another’s event', async () => {

@@ -4,7 +4,15 @@ import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { ConnectionLost, type Client } from './api/client';
-import type { Backtest, Dataset, Job, Overview, Strategy, StrategyTemplate } from './api/schemas';
+import type {
+  Backtest,
+  BacktestCreate,
+  Dataset,
+  Job,
+  Overview,
+  Strategy,
+  StrategyTemplate
+} from './api/schemas';
 import { Collection } from './collection';
 
 /** The schema of the lab's events on Jupyter's event bus. */
@@ -118,12 +126,30 @@ export class Lab {
     ]);
   }
 
+  /** Define a backtest and start it; gives back its id. */
+  async startBacktest(create: BacktestCreate): Promise<string> {
+    const { id } = await this.client.createBacktest(create);
+    await this.client.runBacktest(id);
+    this._own.add(id);
+    void this.refreshJobs();
+    void this.backtests.refresh();
+    return id;
+  }
+
+  /** Whether this page started a backtest, or met it running: no other place tells how it ended. */
+  isOwn(backtest: string): boolean {
+    return this._own.has(backtest);
+  }
+
   /** Read what runs; when one of them is over, read what it left behind. */
   async refreshJobs(): Promise<void> {
-    const before = this.jobs.items;
+    const { items: before, ready } = this.jobs;
     await this.jobs.refresh();
     if (this.jobs.error !== null) {
       return;
+    }
+    if (!ready) {
+      this.jobs.items.forEach(job => this._own.add(job.subject_id));
     }
     const active = new Set(this.jobs.items.map(job => job.id));
     const over = before.filter(job => !active.has(job.id) && !this._told.has(job.id));
@@ -215,6 +241,7 @@ export class Lab {
   private _poll: Poll;
   private _asked = 0;
   private _told = new Set<string>();
+  private _own = new Set<string>();
   private _stateChanged = new Signal<this, void>(this);
   private _changed = new Signal<this, Change>(this);
   private _jobEnded = new Signal<this, Job>(this);

@@ -668,7 +668,9 @@ export interface components {
             trades_total: number;
             trades_closed: number;
             refused: components["schemas"]["Refusal"][];
+            refused_total: number;
             pending: components["schemas"]["Refusal"][];
+            pending_total: number;
             decision_counts: {
                 [key: string]: number;
             };
@@ -1016,10 +1018,11 @@ export interface components {
         };
         /**
          * OrderPage
-         * @description Some of a run's orders.
+         * @description The first orders of a window: `total` counts all that are in it.
          */
         OrderPage: {
             items: components["schemas"]["Order"][];
+            total: number;
         };
         /**
          * Outline

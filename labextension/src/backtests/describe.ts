@@ -144,17 +144,17 @@ export const describeSide = (side: Trade['side']): string =>
 
 /** Why a run has no trades, from how often each kind of decision was taken. */
 export function describeNoTrades(results: BacktestResults): string {
-  const { decision_counts: counts, refused, pending } = results;
+  const { decision_counts: counts, refused, refused_total, pending_total } = results;
   const said = Object.entries(counts)
     .filter(([kind, n]) => n > 0 || kind === 'entries')
     .map(([kind, n]) => `${kind} on ${plural(n, 'bar')}`);
   const sentences = [
     said.length > 0 ? `The strategy decided ${said.join(', ')}.` : 'The strategy decided nothing.',
     ...(refused.length > 0
-      ? [`${plural(refused.length, 'order')} refused; the first: ${refused[0].reason}`]
+      ? [`${plural(refused_total, 'order')} refused; the first: ${refused[0].reason}`]
       : []),
-    ...(pending.length > 0
-      ? [`${plural(pending.length, 'decision')} on the last bar had no bar left to fill on.`]
+    ...(pending_total > 0
+      ? [`${plural(pending_total, 'decision')} on the last bar had no bar left to fill on.`]
       : [])
   ];
   return sentences.join(' ');

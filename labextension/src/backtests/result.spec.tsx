@@ -47,7 +47,9 @@ const results = (change: Partial<BacktestResults> = {}): BacktestResults => ({
   trades_total: 84,
   trades_closed: 84,
   refused: [],
+  refused_total: 0,
   pending: [],
+  pending_total: 0,
   decision_counts: { entries: 0, exits: 4, short_entries: 0, short_exits: 0 },
   ledger_sha256: '',
   dataset_sha256: '',
@@ -213,7 +215,9 @@ describe('words', () => {
       'The strategy decided entries on 0 bars, exits on 4 bars.'
     );
     const refusal = { time: '', symbol: '', side: 'buy', quantity: 1, reason: 'needs 12,400 USD.' };
-    expect(describeNoTrades(results({ refused: [refusal] }))).toContain('needs 12,400 USD.');
+    expect(describeNoTrades(results({ refused: [refusal], refused_total: 340 }))).toContain(
+      '340 orders refused; the first: needs 12,400 USD.'
+    );
   });
 
   it('name a bar by as much of its time as tells it from others', () => {

@@ -160,7 +160,7 @@ export async function runAgain(
 ): Promise<void> {
   const { settings, strategy_id, dataset_id } = model.backtest!;
   try {
-    const again = await model.lab.client.createBacktest({
+    const id = await model.lab.startBacktest({
       strategy_id,
       dataset: dataset_id,
       symbols: settings.symbols,
@@ -174,11 +174,8 @@ export async function runAgain(
       whole_shares: settings.whole_shares,
       overrides: [...new Set([...settings.overrides, ...overrides])]
     });
-    await model.lab.client.runBacktest(again.id);
-    void model.lab.refreshJobs();
-    void model.lab.backtests.refresh();
     model.block(null);
-    run(Command.openBacktest, { id: again.id });
+    run(Command.openBacktest, { id });
   } catch (error) {
     if (!(error instanceof ApiError && error.code === 'data_errors')) {
       throw error;

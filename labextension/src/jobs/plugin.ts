@@ -75,7 +75,8 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
     palette?.addItem({ command: Command.openJobLog, category: CATEGORY });
 
     lab.jobEnded.connect((_, job) => {
-      if (job.kind === 'backtest' && !isOpen(app.shell.widgets('main'), job.subject_id)) {
+      // A notebook, or whatever else started a run, shows its result itself.
+      if (lab.isOwn(job.subject_id) && !isOpen(app.shell.widgets('main'), job.subject_id)) {
         tell(job, () => void app.commands.execute(Command.openBacktest, { id: job.subject_id }));
       }
     });

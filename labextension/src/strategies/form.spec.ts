@@ -136,10 +136,16 @@ describe('firstDataset', () => {
   const strategy = { template: 't', last_result: null } as Strategy;
   const templates = [{ id: 't', dataset: 'us-stocks-1d' }];
 
-  it('is that of the last run, then the template’s, then the first', () => {
+  it('is that of the last run, then the template’s, then the first without errors', () => {
     const ran = { ...strategy, last_result: { dataset: 'mine' } } as Strategy;
-    expect(firstDataset(ran, templates, [])).toBe('mine');
-    expect(firstDataset(strategy, templates, [{ name: 'a' }])).toBe('us-stocks-1d');
-    expect(firstDataset(undefined, templates, [{ name: 'a' }])).toBe('a');
+    const offered = [
+      { name: 'bad', errors: 2 },
+      { name: 'good', errors: 0 }
+    ];
+    expect(firstDataset(ran, templates, offered)).toBe('mine');
+    expect(firstDataset(strategy, templates, offered)).toBe('us-stocks-1d');
+    expect(firstDataset(undefined, templates, offered)).toBe('good');
+    expect(firstDataset(undefined, templates, offered.slice(0, 1))).toBe('bad');
+    expect(firstDataset(undefined, templates, [])).toBe('');
   });
 });

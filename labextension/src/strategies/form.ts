@@ -117,14 +117,18 @@ export class FormModel {
   private _stateChanged = new Signal<this, void>(this);
 }
 
-/** The dataset that a strategy starts with: that of its last run, of its template, or the first. */
+/**
+ * The dataset that a strategy starts with: that of its last run, of its template, or the first of
+ * those offered that has no errors.
+ */
 export function firstDataset(
   strategy: Strategy | undefined,
   templates: { id: string; dataset: string }[],
-  datasets: { name: string }[]
+  datasets: { name: string; errors: number }[]
 ): string {
   const template = templates.find(item => item.id === strategy?.template);
-  return strategy?.last_result?.dataset ?? template?.dataset ?? datasets[0]?.name ?? '';
+  const first = datasets.find(({ errors }) => errors === 0) ?? datasets[0];
+  return strategy?.last_result?.dataset ?? template?.dataset ?? first?.name ?? '';
 }
 
 /** A parameter's value as text. */

@@ -102,14 +102,10 @@ export class StrategySession {
         this.badData = { dataset: this.dataset, message: `${data.name} has errors.` };
         return null;
       }
-      const { id } = await this.lab.client.createBacktest({
+      return await this.lab.startBacktest({
         ...this.form.toBacktest(strategy.id),
         overrides
       });
-      await this.lab.client.runBacktest(id);
-      void this.lab.refreshJobs();
-      void this.lab.backtests.refresh();
-      return id;
     } catch (error) {
       if (error instanceof ApiError && error.code === 'data_errors') {
         this.badData = { dataset: this.form.dataset, message: error.message };
