@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,12 @@ from ..engine.variants import Variant
 from ..jobs.schema import JobError
 from ..processes import die_with_parent
 from ..sdk.bars import assemble, cut, read_bars
+from .tables import format_times, to_records, write_frame
 
 LARGEST_DECISIONS = 512 * 1024 * 1024
 SPARKLINE = 40
+KEPT_REFUSALS = 100
+"""So many are kept in the database, which every list of runs reads; the folder has them all."""
 VERSIONS = ("alphintra-lab", "vectorbt", "vectorbt-rust", "numpy", "pandas", "numba", "ta-lib")
 
 
@@ -154,26 +158,20 @@ def engine_settings(wanted: dict[str, Any], data: dict[str, Any]) -> Settings:
 
 
 def write_tables(result: Evaluation, folder: Path) -> None:
-    """Orders, trades, equity (with benchmark and drawdown) and the ledger."""
+    """Orders, refused ones, trades, equity (with benchmark and drawdown) and the ledger."""
     run = result.simulation
     equity = pd.DataFrame({"time": run.equity.index, "equity": run.equity.to_numpy()})
     start = float(result.evidence.settings.cash)
     peak = np.maximum(np.maximum.accumulate(equity["equity"].to_numpy()), start)
     equity["drawdown"] = equity["equity"].to_numpy() / peak - 1
     equity["benchmark"] = result.benchmark.equity.reindex(run.equity.index).to_numpy()
-    write(equity, folder / "equity.parquet")
-    write(run.orders, folder / "orders.parquet")
-    write(run.trades, folder / "trades.parquet")
+    write_frame(equity, folder, "equity")
+    write_frame(run.orders, folder, "orders")
+    write_frame(run.trades, folder, "trades")
+    write_frame(list_refusals(run.refused), folder, "refused")
     part = folder / "ledger.part"
     part.write_text(run.ledger)
     part.replace(folder / "ledger.txt")
-
-
-def write(frame: pd.DataFrame, path: Path) -> None:
-    """Whole or not at all: whoever reads meanwhile finds the old file or the new one."""
-    part = path.with_suffix(".part")
-    frame.to_parquet(part, index=False, compression="zstd")
-    part.replace(path)
 
 
 def summarise(result: Evaluation, settings: Settings) -> dict[str, Any]:
@@ -198,10 +196,11 @@ def summarise(result: Evaluation, settings: Settings) -> dict[str, Any]:
             "benchmark_label": result.benchmark_label,
             "trades": trades,
             "closed_trades": int((run.trades["status"] == "closed").sum()) if trades else 0,
-            "refused": [_refusal(one) for one in run.refused],
-            "pending": [_refusal(one) for one in run.pending],
+            "refused": to_records(list_refusals(run.refused[:KEPT_REFUSALS])),
+            "pending": to_records(list_refusals(run.pending[:KEPT_REFUSALS])),
+            "pending_total": len(run.pending),
             "decision_counts": run.decision_counts,
-            "stale": {symbol: _iso(time) for symbol, time in run.stale.items()},
+            "stale": dict(zip(run.stale, format_times(_times(run.stale.values())), strict=True)),
             "evidence": _evidence(result),
         },
     }
@@ -214,18 +213,14 @@ def _evidence(result: Evaluation) -> dict[str, Any]:
     return built
 
 
-def _refusal(one: Refusal) -> dict[str, Any]:
-    return {
-        "time": _iso(one.time),
-        "symbol": one.symbol,
-        "side": one.side,
-        "quantity": one.quantity,
-        "reason": one.reason,
-    }
+def list_refusals(refusals: Sequence[Refusal]) -> pd.DataFrame:
+    """Refused or pending orders as a table."""
+    frame = pd.DataFrame(refusals, columns=list(Refusal._fields))
+    return frame.assign(time=_times(frame["time"]))
 
 
-def _iso(time: pd.Timestamp) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _times(times: Iterable[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
+    return pd.Series(list(times), dtype="datetime64[ns, UTC]")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,11 +17,14 @@ from ..strategies.table import StrategyVersionRow
 from . import service
 from .schema import BacktestResults, Curve, Order, Point, Refusal, Result, Trade
 from .table import BacktestRow
+from .tables import read_frame, read_table, to_records
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("orders", "trades", "equity")
+MOST_ORDERS = 5000
+"""So many markers a price chart can take."""
 
 
 class TradePage(msgspec.Struct, frozen=True):
@@ -34,9 +37,10 @@ class TradePage(msgspec.Struct, frozen=True):
 
 
 class OrderPage(msgspec.Struct, frozen=True):
-    """Some of a run's orders."""
+    """The first orders of a window: `total` counts all that are in it."""
 
     items: list[Order]
+    total: int
 
 
 async def get_finished(session: AsyncSession, backtest_id: str) -> BacktestRow:
@@ -56,8 +60,8 @@ async def read_result(session: AsyncSession, jobs: Path, backtest_id: str) -> Re
     data = await session.get_one(DatasetVersionRow, row.dataset_version_id)
     code = await session.get_one(StrategyVersionRow, row.strategy_version_id)
     folder = _folder(jobs, row)
-    orders, trades, equity = await asyncio.to_thread(
-        lambda: [read_table(folder, name) for name in TABLES]
+    orders, trades, equity, refused = await asyncio.to_thread(
+        lambda: [read_table(folder, name) for name in (*TABLES, "refused")]
     )
     verdict, summary = row.verdict, row.summary or {}
     assert verdict is not None
@@ -67,7 +71,7 @@ async def read_result(session: AsyncSession, jobs: Path, backtest_id: str) -> Re
         verdict=f"{verdict.title} {verdict.text}".strip(),
         metrics=row.metrics or {},
         orders=msgspec.convert(orders, list[Order]),
-        refused=msgspec.convert(summary.get("refused", []), list[Refusal]),
+        refused=msgspec.convert(refused, list[Refusal]),
         trades=msgspec.convert(trades, list[Trade]),
         equity=[Point(point["time"], point["equity"]) for point in equity],
         final_equity=summary["final_equity"],
@@ -103,7 +107,10 @@ async def read_results(
         trades_total=summary["trades"],
         trades_closed=summary["closed_trades"],
         refused=msgspec.convert(summary["refused"], list[Refusal]),
+        refused_total=summary["evidence"]["refused"],
         pending=msgspec.convert(summary["pending"], list[Refusal]),
+        # Runs of the first days kept them all.
+        pending_total=summary.get("pending_total", len(summary["pending"])),
         decision_counts=summary["decision_counts"],
         ledger_sha256=row.ledger_sha256 or "",
         dataset_sha256=data.sha256,
@@ -167,7 +174,7 @@ async def read_trades(
         trades = trades[trades["pnl"] <= 0]
     page = trades.iloc[offset : offset + limit]
     more = offset + limit < len(trades)
-    items = msgspec.convert(_records(page), list[Trade])
+    items = msgspec.convert(to_records(page), list[Trade])
     return TradePage(items, len(trades), offset + limit if more else None)
 
 
@@ -180,7 +187,7 @@ async def read_orders(
     start: dt.datetime | None,
     end: dt.datetime | None,
 ) -> OrderPage:
-    """The orders of one symbol in a window, at most 5,000."""
+    """The first 5,000 orders of one symbol in a window, and how many there are."""
     row = await get_finished(session, backtest_id)
     orders = await asyncio.to_thread(read_frame, _folder(jobs, row), "orders")
     if symbol is not None:
@@ -189,7 +196,8 @@ async def read_orders(
         orders = orders[orders["time"] >= start]
     if end is not None:
         orders = orders[orders["time"] < end]
-    return OrderPage(msgspec.convert(_records(orders.head(5000)), list[Order]))
+    shown = to_records(orders.head(MOST_ORDERS))
+    return OrderPage(msgspec.convert(shown, list[Order]), len(orders))
 
 
 async def export_table(
@@ -218,32 +226,3 @@ def _folder(jobs: Path, row: BacktestRow) -> Path:
             "run it again to have its orders, trades and equity back."
         )
     return folder
-
-
-def read_frame(folder: Path, name: str) -> pd.DataFrame:
-    """One table of a job's folder."""
-    import pandas as pd
-
-    return pd.read_parquet(folder / f"{name}.parquet")
-
-
-def read_table(folder: Path, name: str) -> list[dict[str, Any]]:
-    """One table as records, times as ISO 8601 UTC."""
-    return _records(read_frame(folder, name))
-
-
-def format_times(times: pd.Series[pd.Timestamp]) -> list[str]:
-    """UTC times as ISO 8601: to the second, or to the nanosecond where one of them needs it."""
-    import numpy as np
-
-    moments = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]")
-    whole = (moments == moments.astype("datetime64[s]")).all()
-    text = np.datetime_as_string(moments, unit="s" if whole else "ns")
-    return [f"{moment}Z" for moment in text]
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    frame = frame.copy()
-    for column in frame.columns[frame.dtypes.map(lambda kind: kind.kind == "M")]:
-        frame[column] = format_times(frame[column])
-    return [{str(name): value for name, value in one.items()} for one in frame.to_dict("records")]

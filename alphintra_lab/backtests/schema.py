@@ -192,7 +192,11 @@ class BacktestResults(msgspec.Struct, frozen=True, kw_only=True):
     trades_total: int
     trades_closed: int
     refused: list[Refusal]
+    """The first 100."""
+    refused_total: int
     pending: list[Refusal]
+    """Decisions that found no later bar to fill on: the first 100."""
+    pending_total: int
     decision_counts: dict[str, int]
     """How often each kind of decision was taken, to explain a run without trades."""
     ledger_sha256: str

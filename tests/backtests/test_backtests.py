@@ -75,6 +75,19 @@ def test_a_finished_run_answers_every_question_about_itself(lab: Lab, run: Creat
     assert first["entry_price"] == pytest.approx(math.ceil(opened * 1.0001 * 1e5) / 1e5)
 
 
+def test_of_more_orders_than_a_chart_can_take_the_first_come_with_their_number(
+    lab: Lab, run: Create
+) -> None:
+    flip = "w = bars['close'] * 0 + np.arange(len(bars))[:, None] % 2\nreturn w"
+    job = run(body_of("weights", flip))
+    assert job["state"] == "succeeded", job["error"]
+    path = f"/api/backtests/{job['subject_id']}"
+    orders = lab.json("GET", f"{path}/orders")
+    exported = lab.request("GET", f"{path}/export?table=orders&format=csv").text
+    assert len(orders["items"]) == 5000
+    assert orders["total"] == len(exported.splitlines()) - 1 > 6000
+
+
 def test_exports_hold_the_whole_table(lab: Lab, run: Create) -> None:
     job = run(CROSS)
     path = f"/api/backtests/{job['subject_id']}"

@@ -1,10 +1,10 @@
-"""Results as they are read back."""
+"""A run's tables as they are read back."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from alphintra_lab.backtests.results import format_times
+from alphintra_lab.backtests.tables import format_times
 
 
 def test_times_are_as_fine_as_the_bars() -> None:
