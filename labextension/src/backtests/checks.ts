@@ -1,6 +1,6 @@
-import type { BacktestResults, Check, Job } from '../api/schemas';
+import type { BacktestResults, Check, Dataset, Job } from '../api/schemas';
 import type { StateName } from '../components/icons';
-import { plural } from '../format';
+import { plural, ratio, shortHash } from '../format';
 
 /** A chip, and the check in the right column that it opens. */
 export type CheckLine = {
@@ -19,6 +19,9 @@ const TITLES: Record<string, [passed: string, failed: string, open: string]> = {
   determinism: ['Deterministic', 'Not deterministic', 'Determinism not assessed'],
   sanity: ['Books balance', 'Books do not balance', 'Books not assessed']
 };
+
+/** The key of the line about the data. */
+export const DATA = 'data';
 
 /** The checks that run the strategy again, after the numbers are there. */
 const RERUNS: Record<string, string> = {
@@ -40,15 +43,19 @@ export function isActive(job: Job | null | undefined): boolean {
   return job?.state === 'running' || job?.state === 'waiting';
 }
 
-/** The checks as lines: problems first, then what is open or not assessable, then what passed. */
+/**
+ * The checks as lines: problems first, then what is open or not assessable, then what passed.
+ * `dataset`: the run's, as it is now; null where it is gone, undefined before that is known.
+ */
 export function describeChecks(
   results: BacktestResults,
-  job: Job | null = results.backtest.job
+  job: Job | null = results.backtest.job,
+  dataset?: Dataset | null
 ): CheckLine[] {
   const lines = Object.entries(results.checks).map(([key, check]) =>
     isActive(job) && key in RERUNS ? describeOpen(key, job!) : describeCheck(key, check)
   );
-  lines.push(describeFills(results));
+  lines.push(describeFills(results), describeData(results, dataset));
   const { overrides } = results.backtest.settings;
   if (overrides.length > 0) {
     lines.push({
@@ -123,6 +130,38 @@ function describeFills(results: BacktestResults): CheckLine {
           'Every order filled at the close it was decided on. Nobody can trade at a price that is known only once the bar is over.'
         ]
       };
+}
+
+/** The data that the run used; a later version's report says nothing of it. */
+function describeData(results: BacktestResults, dataset?: Dataset | null): CheckLine {
+  const { dataset_name: name, dataset_version: version } = results.backtest;
+  const hash = results.dataset_sha256;
+  const used = `${name}, version ${version}, sha256 ${shortHash(hash)}.`;
+  const line = { key: DATA, state: 'circle', title: 'Data passport' } as const;
+  const brief = `version ${version}`;
+  if (!dataset) {
+    const gone = dataset === null ? ['The dataset is no longer in the lab.'] : [];
+    return { ...line, brief, sentences: [used, ...gone] };
+  }
+  if (dataset.sha256 !== hash) {
+    const newer = `The dataset is at version ${dataset.version} now; its passport is of that one.`;
+    return { ...line, brief: `${brief} of ${dataset.version}`, sentences: [used, newer] };
+  }
+  const { errors, warnings } = dataset;
+  const found = [
+    ...(errors > 0 ? [plural(errors, 'error')] : []),
+    ...(warnings > 0 ? [plural(warnings, 'warning')] : [])
+  ].join(', ');
+  return {
+    ...line,
+    state: found ? 'triangle' : 'tick',
+    title: `Data passport ${ratio(dataset.score)}`,
+    brief: found || brief,
+    sentences: [
+      used,
+      found ? `The checks of the data found ${found}.` : 'Its checks found nothing.'
+    ]
+  };
 }
 
 function counted(power: string, pattern: RegExp, one: string): string {

@@ -1,7 +1,7 @@
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { messageOf } from '../api/client';
-import type { Backtest, BacktestResults, Trade, TradeFilter } from '../api/schemas';
+import { ApiError, messageOf } from '../api/client';
+import type { Backtest, BacktestResults, Dataset, Trade, TradeFilter } from '../api/schemas';
 import {
   type Candles,
   clampWindow,
@@ -33,6 +33,8 @@ export class ResultModel {
 
   backtest: Backtest | null = null;
   results: BacktestResults | null = null;
+  /** The run's dataset as it is now; null where it is gone, undefined before that is known. */
+  dataset: Dataset | null | undefined;
   error: string | null = null;
   /** Why it cannot be run again as it was: the data's errors. */
   blocked: string | null = null;
@@ -200,11 +202,23 @@ export class ResultModel {
     if (!first) {
       return;
     }
+    void this._loadDataset();
     this.symbol = this.results.backtest.settings.symbols[0] ?? '';
     if (this.results.curve.time.length > 0) {
       await this._all.at(0);
       await this.resetWindow();
     }
+  }
+
+  /** What fails otherwise leaves it unknown: the result does not need it. */
+  private async _loadDataset(): Promise<void> {
+    try {
+      const { dataset } = await this.lab.client.getDataset(this.backtest!.dataset_id);
+      this.dataset = dataset;
+    } catch (error) {
+      this.dataset = error instanceof ApiError && error.status === 404 ? null : undefined;
+    }
+    this._emit();
   }
 
   private async _loadWindow(): Promise<void> {

@@ -4,12 +4,20 @@ import React from 'react';
 
 import { Command } from '../commands';
 import { useModels } from '../components/hooks';
-import { Button, Chip, ConnectionBanner, Loading, Trouble, VerdictLine } from '../components/parts';
+import {
+  Button,
+  Chip,
+  ConnectionBanner,
+  Link,
+  Loading,
+  Trouble,
+  VerdictLine
+} from '../components/parts';
 import { StateIcon } from '../components/icons';
 import { count, day, number, seconds } from '../format';
 import type { Run } from '../home/panel';
 import { Charts } from './charts';
-import { type CheckLine, describeChecks, leakLine } from './checks';
+import { type CheckLine, DATA, describeChecks, leakLine } from './checks';
 import { describeCosts, describeMetrics, describeParameters } from './describe';
 import { WhyThisFill } from './fill';
 import type { ResultModel } from './model';
@@ -147,7 +155,9 @@ function Body({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
 function Result({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
   const results = model.results!;
   const { job, verdict } = model.backtest!;
-  const checks = describeChecks(results, job);
+  const { dataset } = model;
+  const checks = describeChecks(results, job, dataset);
+  const openData = dataset ? () => run(Command.openDataset, { id: dataset.id }) : undefined;
   const distrusted = verdict?.icon === 'octagon';
   const traded = results.trades_total > 0;
   return (
@@ -163,7 +173,9 @@ function Result({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
               state={check.state}
               title={check.title}
               detail={check.brief}
-              onClick={() => showCheck(model, check.key)}
+              onClick={
+                (check.key === DATA ? openData : undefined) ?? (() => showCheck(model, check.key))
+              }
             />
           ))}
         </div>
@@ -181,7 +193,7 @@ function Result({ model, run }: { model: ResultModel; run: Run }): JSX.Element {
           {traded && <TradeTable model={model} />}
         </div>
         <aside className="alp-Result-side">
-          <Checks model={model} checks={checks} />
+          <Checks model={model} checks={checks} openData={openData} />
           {verdict?.rule === 'look_ahead' && <Leak model={model} run={run} />}
         </aside>
       </div>
@@ -224,7 +236,12 @@ function MetricStrip({ model, struck }: { model: ResultModel; struck: boolean })
   );
 }
 
-function Checks({ model, checks }: { model: ResultModel; checks: CheckLine[] }): JSX.Element {
+function Checks(props: {
+  model: ResultModel;
+  checks: CheckLine[];
+  openData?: () => void;
+}): JSX.Element {
+  const { model, checks, openData } = props;
   const steps = model.results!.backtest.job?.steps ?? {};
   const took = steps.checks;
   return (
@@ -239,6 +256,7 @@ function Checks({ model, checks }: { model: ResultModel; checks: CheckLine[] }):
               {check.sentences.map((sentence, i) => (
                 <p key={i}>{sentence}</p>
               ))}
+              {check.key === DATA && openData && <Link onClick={openData}>Passport</Link>}
             </div>
           </li>
         ))}

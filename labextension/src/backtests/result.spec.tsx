@@ -1,7 +1,7 @@
 import { cleanup, render } from '@testing-library/react';
 import React from 'react';
 
-import type { BacktestResults, Job, Verdict } from '../api/schemas';
+import type { BacktestResults, Dataset, Job, Verdict } from '../api/schemas';
 import { VerdictLine } from '../components/parts';
 import { describeChecks, leakLine } from './checks';
 import { barNames, describeMetrics, describeNoTrades, describeRule } from './describe';
@@ -98,6 +98,7 @@ describe('the checks', () => {
     expect(checks.map(check => [check.key, check.state])).toEqual([
       ['look_ahead', 'octagon'],
       ['warm_up', 'circle'],
+      ['data', 'circle'],
       ['sanity', 'tick'],
       ['fills', 'tick']
     ]);
@@ -121,13 +122,14 @@ describe('the checks', () => {
       })
     );
     expect(checks.map(check => check.brief)).toEqual([
+      'version 1',
       '60 cuts',
       '2 starts',
       'same ledger twice',
       'to the cent',
       '1,215 of 1,215'
     ]);
-    expect(checks[3].sentences).toEqual([
+    expect(checks[4].sentences).toEqual([
       '1,215 fills added up again from the ledger and the last closes.'
     ]);
   });
@@ -147,6 +149,7 @@ describe('the checks', () => {
     expect(checks.map(({ title, brief, state }) => [title, brief, state])).toEqual([
       ['Look-ahead', '40 of 64', 'circle'],
       ['Warm-up', 'waits', 'circle'],
+      ['Data passport', 'version 1', 'circle'],
       ['Books balance', 'to the cent', 'tick'],
       ['Fills at next open', '2 of 2', 'tick']
     ]);
@@ -179,8 +182,23 @@ describe('the checks', () => {
     const checks = describeChecks({ ...unsafe, backtest: { ...unsafe.backtest, settings } });
     expect(checks.map(check => [check.title, check.state])).toEqual([
       ['Unsafe fills', 'triangle'],
-      ['Override', 'triangle']
+      ['Override', 'triangle'],
+      ['Data passport', 'circle']
     ]);
+  });
+
+  it('show the passport of the data that the run used, and of no other version', () => {
+    const run = results({ dataset_sha256: 'a'.repeat(64) });
+    const data = { sha256: 'a'.repeat(64), version: 1, score: 0.97, errors: 0, warnings: 0 };
+    const clean = describeChecks(run, null, { ...data, score: 1 } as Dataset).at(-1);
+    expect(clean).toMatchObject({ title: 'Data passport 1.00', brief: 'version 1', state: 'tick' });
+    const check = describeChecks(run, null, { ...data, warnings: 1 } as Dataset)[0];
+    expect(check).toMatchObject({ title: 'Data passport 0.97', brief: '1 warning' });
+    expect(check.sentences[0]).toBe('eurusd-1h, version 1, sha256 aaaa…aaaa.');
+    const [newer] = describeChecks(run, null, { ...data, sha256: 'b', version: 2 } as Dataset);
+    expect(newer).toMatchObject({ state: 'circle', brief: 'version 1 of 2' });
+    const [gone] = describeChecks(run, null, null);
+    expect(gone.sentences[1]).toBe('The dataset is no longer in the lab.');
   });
 });
 
