@@ -151,6 +151,14 @@ def look_ahead(
     if not looked or len(looked) < min(FEWEST_CUTS, planned):
         reason = trouble or "There is no bar after which the history could be cut."
         return Check(None, notes or [reason], power)
+    power += " Nothing already decided changed."
+    if failed and not any(cut.shorter for cut in cuts):
+        # What it reads by its place from the end, say, shows only where the end is elsewhere.
+        text = (
+            "The strategy failed on every shorter history, so it was only tried with other futures "
+            f"of the same length: {failed[0].errors[-1]}"
+        )
+        return Check(None, [text], power)
     if ends:
         notes.insert(
             0,
@@ -162,7 +170,7 @@ def look_ahead(
     share = 100 * (1 - 0.05 ** (1 / count))
     listed = f"{UNCOVERED}, files read: {', '.join(files)}" if files else UNCOVERED
     power += (
-        f" Nothing already decided changed. A leak visible at share f of such bars is missed with "
+        f" A leak visible at share f of such bars is missed with "
         f"(1−f)^{count}: {plural(count, 'cut')} find f ≥ {share:.1f} % with 95 %. "
         f"Not covered: {listed}."
     )

@@ -190,6 +190,24 @@ def test_where_hardly_a_cut_could_be_run_nothing_is_said() -> None:
     assert "I know only this" in found.findings[0]
 
 
+def test_where_every_shorter_history_fails_other_futures_alone_prove_nothing() -> None:
+    signals = np.arange(400) % 7 < 3
+
+    found = check(by(lambda bars: pd.Series(signals, index=bars.index)))["look_ahead"]
+    assert found.passed is None
+    assert "failed on every shorter history" in found.findings[0]
+    assert "400" in found.findings[0], "and why: the array's length"
+    assert found.power.startswith("0 histories cut, ")
+    assert "64 with the future perturbed. Nothing already decided changed." in found.power
+
+
+def test_a_leak_is_told_also_where_every_shorter_history_fails() -> None:
+    def rule(bars: pd.DataFrame) -> Any:
+        return pd.Series(bars["close"].shift(-1).to_numpy() > np.full(400, 100.0), bars.index)
+
+    assert check(by(rule))["look_ahead"].passed is False
+
+
 def test_one_bar_cannot_be_cut() -> None:
     found = check(by(lambda bars: bars["close"] > 0), {"X": random_walk(1)})
     assert found["look_ahead"].passed is None
