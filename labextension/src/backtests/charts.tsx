@@ -4,6 +4,7 @@ import { type Candles, nearest } from '../charts/data';
 import { priceTable, readCandle } from '../charts/candles';
 import { ChartFrame } from '../charts/frame';
 import type { ResultCharts } from '../charts/result';
+import { savePicture } from '../components/download';
 import { number, percent, time } from '../format';
 import type { ResultModel } from './model';
 
@@ -66,6 +67,14 @@ export function Charts({ model }: { model: ResultModel }): JSX.Element {
   };
   const { curve, currency } = results;
   const { candles } = model;
+  const save = (chart: 'equity' | 'price', title: string) => {
+    const { strategy_name: name, dataset_name: data, number: nth } = results.backtest;
+    const run = `run ${nth}`;
+    if (charts.current) {
+      const drawing = charts.current.toPng(chart, [name, data, run, title].join(' · '));
+      void savePicture(drawing, name, run, chart);
+    }
+  };
   return (
     <>
       {error !== null && <p role="alert">{error}</p>}
@@ -79,6 +88,9 @@ export function Charts({ model }: { model: ResultModel }): JSX.Element {
           </>
         }
         reading={readCurve(model, cursor)}
+        onSave={() =>
+          save('equity', `equity, ${currency}; dashed: ${results.benchmark_label}; drawdown`)
+        }
         onStep={by => point(curve.time[stepIndex(curve.time, cursor, by)])}
         table={() => ({
           head: ['Time (UTC)', `Equity, ${currency}`, `Buy and hold, ${currency}`, 'Drawdown'],
@@ -103,6 +115,7 @@ export function Charts({ model }: { model: ResultModel }): JSX.Element {
           </>
         }
         reading={readCandle(candles, cursor)}
+        onSave={() => save('price', `${model.symbol}, ▲ long entry ▼ short entry ○ exit`)}
         onStep={by => candles && point(candles.time[stepIndex(candles.time, cursor, by)])}
         table={() => priceTable(candles)}
       >

@@ -9,6 +9,8 @@ export const ChartFrame = React.forwardRef<
     /** The values at the crosshair. */
     reading: string;
     onStep: (by: number) => void;
+    /** Save the chart as a PNG. */
+    onSave: () => void;
     table: () => { head: string[]; rows: string[][] };
     children: React.ReactNode;
   }
@@ -24,13 +26,23 @@ export const ChartFrame = React.forwardRef<
   return (
     <figure className="alp-Chart">
       <figcaption>
-        {props.label}
+        <div className="alp-Chart-label">{props.label}</div>
         <span className="alp-Chart-reading" aria-live="polite">
           {props.reading}
         </span>
+        {!asTable && (
+          <button
+            type="button"
+            className="alp-Link"
+            title="Save the chart as a PNG"
+            onClick={props.onSave}
+          >
+            PNG
+          </button>
+        )}
         <button
           type="button"
-          className="alp-Link alp-Chart-table"
+          className="alp-Link"
           aria-pressed={asTable}
           onClick={() => setAsTable(!asTable)}
         >

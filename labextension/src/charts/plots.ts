@@ -121,6 +121,9 @@ export class Pane {
   placeOf: (time: number) => number = time => time;
   timeAt: (place: number) => number = place => place;
 
+  /** Paint it anew, for a picture; possible once it is mounted. */
+  paint: () => HTMLCanvasElement = () => document.createElement('canvas');
+
   /** Tag the last value on the axis. */
   tagValue(value: number | null, text: string, fill: string): void {
     const { start, end } = this.y;
@@ -175,8 +178,11 @@ export function source(...columns: string[]): ColumnDataSource {
 /** Put each pane into its element; gives back how to take them away again. */
 export async function mount(panes: Pane[], hosts: HTMLElement[]): Promise<() => void> {
   const figures = new Document({ roots: panes.map(pane => pane.plot) });
-  await add_document_standalone(figures, hosts[0], hosts);
-  panes.forEach((pane, i) => hosts[i].append(pane.tag));
+  const views = await add_document_standalone(figures, hosts[0], hosts);
+  panes.forEach((pane, i) => {
+    hosts[i].append(pane.tag);
+    pane.paint = () => views.get_one(pane.plot).export('png').canvas;
+  });
   return () => {
     figures.clear();
     panes.forEach(pane => pane.tag.remove());

@@ -2,6 +2,7 @@ import type { Curve, Trade } from '../api/schemas';
 import { type Colours, readColours } from './colours';
 import type { Candles, Window } from './data';
 import { EquityChart } from './equity';
+import { drawPicture } from './picture';
 import { mount, type Pane } from './plots';
 import { PriceChart } from './price';
 
@@ -88,6 +89,13 @@ export class ResultCharts {
   pointAt(time: number | null): void {
     this._cursor = time;
     this._panes.forEach(pane => pane.pointAt(time));
+  }
+
+  /** Equity with drawdown, or the price, as a PNG under a line of words. */
+  toPng(chart: 'equity' | 'price', title: string): Promise<Blob> {
+    const { equity, drawdown } = this._equity;
+    const panes = chart === 'price' ? [this._price.pane] : [equity, drawdown];
+    return drawPicture(panes, title, this._colours());
   }
 
   /** Take the colours of the theme. */

@@ -4,6 +4,7 @@ import { priceTable, readCandle } from '../charts/candles';
 import { type Candles, nearest } from '../charts/data';
 import { ChartFrame } from '../charts/frame';
 import type { ResultCharts } from '../charts/result';
+import { savePicture } from '../components/download';
 import type { DatasetModel } from './model';
 
 /** The bars of one symbol; the server thins them to what a window can show. */
@@ -83,6 +84,13 @@ export function DatasetChart({ model }: { model: DatasetModel }): JSX.Element {
         </>
       }
       reading={readCandle(candles, cursor)}
+      onSave={() => {
+        if (charts.current && detail) {
+          const { name, version } = detail.dataset;
+          const title = `${name}, version ${version} · ${symbol}`;
+          void savePicture(charts.current.toPng('price', title), name, symbol);
+        }
+      }}
       onStep={by => {
         if (candles && candles.time.length > 0) {
           const from =
