@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import msgspec
-
 from ..backtests import describe as results_of
 from ..backtests import service as backtests
 from ..backtests.schema import BacktestCreate
-from ..datasets import service as datasets
 from ..db import Page
 from ..jobs import service as jobs
 from ..jobs.schema import Job
@@ -98,26 +95,15 @@ class ExecuteHandler(StrategyHandler):
     @endpoint(status=202)
     async def post(self, id: str, body: StrategyExecute) -> Job:
         """Run the code over a dataset in the sandbox; the job keeps decisions and log."""
-        version = await service.snapshot_strategy(self.session, self.lab.workspace, id)
-        row = await service.get_row(self.session, id)
-        dataset, data = await datasets.get_version_row(self.session, body.dataset)
         asked = BacktestCreate(
             strategy_id=id,
-            dataset=dataset.id,
+            dataset=body.dataset,
             symbols=body.symbols,
             start=body.start,
             end=body.end,
             parameters=body.parameters,
         )
-        settings = backtests.complete_settings(asked, row.outline, data)
-        spec = {
-            "version_id": version.id,
-            "dataset_version_id": data.id,
-            "settings": msgspec.to_builtins(settings),
-        }
-        job = await jobs.create_job(
-            self.session, "execute", id, f"{row.name} on {dataset.name}", spec
-        )
+        job = await backtests.queue_execute(self.session, self.lab.workspace, asked)
         return await jobs.get_job(self.session, job.id)
 
 

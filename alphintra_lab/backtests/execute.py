@@ -131,7 +131,11 @@ async def run_strategy(context: Context, store: Path, runner: Runner, limits: Li
     spec = context.job.spec
     async with context.database.session(write=False) as session:
         code = await session.get_one(StrategyVersionRow, str(spec["version_id"]))
-        data = await session.get_one(DatasetVersionRow, str(spec["dataset_version_id"]))
+        data = await session.get(DatasetVersionRow, str(spec["dataset_version_id"]))
+        if data is None:
+            raise JobFailed(
+                JobError("data_deleted", "The dataset was deleted before this run's turn came.")
+            )
         dataset = await datasets.get_name(session, data.dataset_id)
     settings = msgspec.convert(spec["settings"], Settings)
     bars = datasets.bars_paths(data, store, settings.symbols)
@@ -151,6 +155,7 @@ async def run_strategy(context: Context, store: Path, runner: Runner, limits: Li
 
 async def _lay_out(context: Context, work: Work, limits: Limits) -> RunSpec:
     """Write the version's files into the job's folder; what a runner needs to run them."""
+    await _refuse_empty_window(work)
     strategy = context.folder / "strategy"
     await asyncio.to_thread(snapshot.write_files, work.code.files, strategy)
     return RunSpec(
@@ -165,6 +170,28 @@ async def _lay_out(context: Context, work: Work, limits: Limits) -> RunSpec:
         end=work.settings.end,
         limits=limits,
     )
+
+
+async def _refuse_empty_window(work: Work) -> None:
+    """Code that was given no bars would be blamed for whatever it does then."""
+    wanted = work.settings
+    start, end = (
+        datasets.read_time(wanted.start, "start"),
+        datasets.read_time(wanted.end, "end"),
+    )
+    if start is None and end is None:
+        return
+    paths = {symbol: Path(path) for symbol, path in work.bars.items()}
+    if not await datasets.has_bars(paths, start, end):
+        since = f" from {wanted.start}" if start else ""
+        until = f" until {wanted.end}" if end else ""
+        raise JobFailed(
+            JobError(
+                "bad_window",
+                f"{work.dataset} has no bars of {', '.join(wanted.symbols[:5])}{since}{until}. "
+                "Choose another start or end.",
+            )
+        )
 
 
 async def _decide(context: Context, spec: RunSpec, runner: Runner) -> None:

@@ -14,14 +14,14 @@ from .. import events
 from ..datasets import service as datasets
 from ..datasets.table import DatasetVersionRow
 from ..db import Page, new_id, read_page, take_turns
-from ..errors import Conflict, Invalid, NotFound
+from ..errors import Conflict, NotFound
 from ..jobs import service as jobs
 from ..jobs.table import JobRow
 from ..strategies import service as strategies
-from ..strategies.schema import Outline
 from ..strategies.table import StrategyRow, StrategyVersionRow
 from .describe import describe
-from .schema import Backtest, BacktestCreate, Settings
+from .schema import Backtest, BacktestCreate
+from .settings import complete_settings
 from .table import BacktestRow
 
 NUMBERS = 4202180
@@ -48,63 +48,6 @@ async def create_backtest(session: AsyncSession, create: BacktestCreate) -> Back
     await session.flush()
     events.publish(session, "backtest", row.id, "defined")
     return row
-
-
-def complete_settings(
-    create: BacktestCreate, outline: Outline, version: DatasetVersionRow
-) -> Settings:
-    """The settings of a run with each default filled in, or Invalid naming the field."""
-    symbols = datasets.choose_symbols(version, create.symbols)
-    chosen = [one for one in version.instruments if one.symbol in symbols]
-    for one in chosen:
-        if one.multiplier != 1:
-            raise Invalid(
-                f"{one.symbol} has a contract multiplier of {one.multiplier:g}; the engine trades "
-                "instruments with a multiplier of 1.",
-                field="symbols",
-            )
-    costs = [one.commission for one in chosen]
-    usual = max((c for c in costs if c is not None), default=0.0)
-    commission = usual if create.commission is None else create.commission
-    slippage = 0.0 if create.slippage_bps is None else create.slippage_bps
-    if not 0 < create.cash < 1e15:
-        raise Invalid(f"cash={create.cash:g} must be above 0 and below 1e15.", field="cash")
-    if not 0 <= commission < 1:
-        raise Invalid(
-            f"commission={commission:g} is a fraction of the traded value, from 0 to below 1; "
-            "0.0002 is 0.02 %.",
-            field="commission",
-        )
-    if not 0 <= slippage < 10_000:
-        raise Invalid(
-            f"slippage_bps={slippage:g} is in basis points, from 0 to below 10,000.",
-            field="slippage_bps",
-        )
-    start, end = datasets.read_time(create.start, "start"), datasets.read_time(create.end, "end")
-    if start and end and start >= end:
-        raise Invalid(f"start={create.start} is not before end={create.end}.", field="start")
-    for text, moment, field in ((create.start, start, "start"), (create.end, end, "end")):
-        if moment is None:
-            continue
-        outside = moment > version.end if field == "start" else moment <= version.start
-        if outside:
-            raise Invalid(
-                f"{field}={text} leaves no bars: the data runs from {version.start.isoformat()} "
-                f"to {version.end.isoformat()}.",
-                field=field,
-            )
-    return Settings(
-        symbols=symbols,
-        start=start.isoformat() if start else None,
-        end=end.isoformat() if end else None,
-        parameters=strategies.check_parameters(outline, create.parameters),
-        cash=create.cash,
-        commission=commission,
-        slippage_bps=slippage,
-        fill=create.fill,
-        whole_shares=create.whole_shares,
-        overrides=sorted(set(create.overrides)),
-    )
 
 
 async def start_backtest(session: AsyncSession, workspace: Path, backtest_id: str) -> JobRow:
@@ -158,6 +101,21 @@ async def queue_backtest(
     await session.flush()
     events.publish(session, "backtest", row.id, "waiting")
     return job
+
+
+async def queue_execute(session: AsyncSession, workspace: Path, asked: BacktestCreate) -> JobRow:
+    """Queue a run of the code as it stands now, over the data as it is now; no backtest."""
+    version = await strategies.snapshot_strategy(session, workspace, asked.strategy_id)
+    strategy = await strategies.get_row(session, asked.strategy_id)
+    dataset, data = await datasets.get_version_row(session, asked.dataset)
+    settings = complete_settings(asked, strategy.outline, data)
+    spec = {
+        "version_id": version.id,
+        "dataset_version_id": data.id,
+        "settings": msgspec.to_builtins(settings),
+    }
+    title = f"{strategy.name} on {dataset.name}"
+    return await jobs.create_job(session, "execute", strategy.id, title, spec)
 
 
 async def refuse_bad_data(session: AsyncSession, row: BacktestRow) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -124,6 +124,19 @@ async def read_series(
         from .preview import make_series
 
         return make_series(path, name, (start, end), points)
+
+    return await asyncio.to_thread(read)
+
+
+async def has_bars(
+    paths: Mapping[str, Path], start: dt.datetime | None, end: dt.datetime | None
+) -> bool:
+    """Whether any symbol has a bar in the window. Reads until one has."""
+
+    def read() -> bool:
+        from . import preview
+
+        return any(preview.has_bars(path, name, (start, end)) for name, path in paths.items())
 
     return await asyncio.to_thread(read)
 

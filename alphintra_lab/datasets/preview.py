@@ -105,11 +105,7 @@ def make_series(path: Path, symbol: str, window: Window, points: int) -> Series:
     A merged bar has the first open, the highest high, the lowest low, the last close and the sum
     of the volume of those that have one; what no bar has is None.
     """
-    start, end = window
-    filters: list[Any] = [("time", ">=", start)] if start is not None else []
-    filters += [("time", "<", end)] if end is not None else []
-    open_bars(path, symbol)
-    table = pq.read_table(path, columns=["time", *BAR_COLUMNS], filters=filters or None)
+    table = _read_window(path, symbol, window, ["time", *BAR_COLUMNS])
     time = table["time"].to_numpy().astype("datetime64[ms]").astype(np.int64)
     merged = max(1, -(-time.size // points))
     first = np.arange(0, time.size, merged)
@@ -124,6 +120,19 @@ def make_series(path: Path, symbol: str, window: Window, points: int) -> Series:
         close=_list(_first_finite(values["close"][::-1], merged, time.size)[::-1]),
         volume=_list(_sum(values["volume"], first)),
     )
+
+
+def has_bars(path: Path, symbol: str, window: Window) -> bool:
+    """Whether there is a bar in the window."""
+    return bool(_read_window(path, symbol, window, ["time"]).num_rows)
+
+
+def _read_window(path: Path, symbol: str, window: Window, columns: list[str]) -> pa.Table:
+    start, end = window
+    filters: list[Any] = [("time", ">=", start)] if start is not None else []
+    filters += [("time", "<", end)] if end is not None else []
+    open_bars(path, symbol)  # says what is wrong with a file that cannot be read
+    return pq.read_table(path, columns=columns, filters=filters or None)
 
 
 def _reduce(function: np.ufunc, values: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from ..errors import Conflict, Invalid, NotFound
 from .access import bars_paths as bars_paths
 from .access import check_name as check_name
 from .access import choose_symbols as choose_symbols
+from .access import has_bars as has_bars
 from .access import read_preview as read_preview
 from .access import read_series as read_series
 from .access import read_time as read_time

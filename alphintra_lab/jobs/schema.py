@@ -25,7 +25,7 @@ class JobError(msgspec.Struct, frozen=True):
 
     code: str
     """`strategy_error`, `bad_decisions`, `memory_limit`, `time_limit`, `process_died`,
-    `data_errors`, `engine_error`, `worker_lost` or `disk_full`."""
+    `bad_window`, `data_deleted`, `engine_error`, `worker_lost` or `disk_full`."""
     message: str
     """One or two sentences: what happened, and the way out."""
     exception: str | None = None

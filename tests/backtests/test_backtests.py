@@ -139,7 +139,9 @@ def test_a_run_keeps_the_code_it_ran_with_whatever_is_edited_later(
         ({"slippage_bps": -1}, "slippage_bps", "basis points"),
         ({"start": "2030-01-01"}, "start", "2017"),
         ({"start": "2017-06-01", "end": "2017-05-01"}, "start", "not before"),
+        ({"end": "2001-01-01"}, "end", "leaves no bars"),
         ({"start": "soon"}, "start", "soon"),
+        ({"overrides": ["hihg_below_low"]}, "overrides", "high_below_low"),
         ({"parameters": {"fst": 5}}, "parameters", "fast"),
         ({"parameters": {"fast": 1}}, "parameters", "2"),
         ({"parameters": {"fast": "ten"}}, "parameters", "ten"),
@@ -157,6 +159,8 @@ def test_a_wrong_definition_names_the_field_and_the_way_out(
     assert answer.status_code in (404, 422), error
     assert field in (error["field"] or "") or field in error["message"], error
     assert words in error["message"], error
+    no_bars = "leaves no bars" in error["message"] or "not before" in error["message"]
+    assert (error["code"] == "bad_window") == no_bars
 
 
 ENDLESS = body_of("signals", "while True:\n    pass")
