@@ -2,6 +2,7 @@
 export const Command = {
   openPanel: 'alphintra:open-panel',
   openHome: 'alphintra:open-home',
+  takeTour: 'alphintra:take-tour',
   newStrategy: 'alphintra:new-strategy',
   openStrategy: 'alphintra:open-strategy',
   openLine: 'alphintra:open-line',

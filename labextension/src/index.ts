@@ -7,6 +7,7 @@ import { labPlugin } from './plugin';
 import { launcherPlugin } from './launcher';
 import { sidebarPlugin } from './sidebar/plugin';
 import { strategiesPlugin } from './strategies/plugin';
+import { tourPlugin } from './tour/plugin';
 
 /** One small plugin per panel; they share the lab, which the first provides. */
 export default [
@@ -18,5 +19,6 @@ export default [
   datasetsPlugin,
   backtestsPlugin,
   jobsPlugin,
-  launcherPlugin
+  launcherPlugin,
+  tourPlugin
 ];

@@ -57,6 +57,9 @@ export function FirstVisit({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
         <Button onClick={() => run(Command.addData)}>
           <uploadIcon.react tag="span" /> Bring my own data
         </Button>
+        <Button disabled={!start} onClick={() => run(Command.takeTour)}>
+          Take the tour, 5 min
+        </Button>
       </div>
       <Templates lab={lab} run={run} title="Or choose another idea">
         each teaches one thing, and has run on the data below

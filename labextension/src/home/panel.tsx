@@ -68,6 +68,7 @@ function Overview({ lab, run }: { lab: Lab; run: Run }): JSX.Element {
           {overview &&
             `${plural(overview.strategies, 'strategy', 'strategies')}, ${plural(overview.datasets, 'dataset')}, ${plural(overview.trials, 'trial')} counted`}
         </span>
+        <Link onClick={() => run(Command.takeTour)}>Take the tour</Link>
         <div className="alp-Home-actions">
           <Button primary onClick={() => run(Command.newStrategy)}>
             <addIcon.react tag="span" /> New strategy
