@@ -27,6 +27,7 @@ FILE_CHECKS = {
     "missing_time",
     "mistyped_value",
     "non_finite",
+    "mixed_zone",
     "duplicated_time",
     "unsorted_time",
     "missing_volume",

@@ -13,6 +13,10 @@ CHECKS: dict[str, tuple[Severity, str]] = {
     "outside_high_low": ("error", "The open or the close lies outside high and low."),
     "negative_volume": ("error", "The volume is negative."),
     "decimal_jump": ("error", "A price is ten times or more off its neighbours: a decimal slip?"),
+    "mixed_zone": (
+        "warning",
+        "The time has no zone, and others have one; it was read as UTC. Write it with its zone.",
+    ),
     "duplicated_time": ("warning", "The time was there before; the later row was kept."),
     "unsorted_time": ("warning", "The time steps back; the rows were sorted."),
     "gap": ("warning", "Bars are missing before this one; nothing was filled in."),

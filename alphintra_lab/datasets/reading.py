@@ -203,7 +203,7 @@ class _Reader:
         if self.count == 0:
             raise Invalid(f"{filename} has a header but no rows.", field="file")
         self._refuse_wrong_columns()
-        time, notes = to_times(pa.chunked_array(self.times), day_first)
+        time, notes, unzoned = to_times(pa.chunked_array(self.times), day_first)
         code, symbols = self._read_symbols(filename, symbol)
         values = {name: np.concatenate(self.values.pop(name)) for name in list(self.values)}
         rows = np.arange(self.count)
@@ -214,6 +214,8 @@ class _Reader:
                     tally.add("mistyped_value", symbols[number], bad[code[bad] == number])
         for number in np.unique(code[~dated]):
             tally.add("missing_time", symbols[number], rows[~dated & (code == number)])
+        for number in np.unique(code[unzoned]):
+            tally.add("mixed_zone", symbols[number], unzoned[code[unzoned] == number])
         notes += self._complete(values)
         if not dated.all():
             time, code, rows = time[dated], code[dated], rows[dated]

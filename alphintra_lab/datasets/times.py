@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,8 +40,17 @@ STYLES = {
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
-def parse_times(texts: Column, day_first: bool | None = None) -> tuple[np.ndarray, list[str]]:
-    """Each text as nanoseconds since 1970 UTC (MISSING where empty), and what was assumed.
+class Times(NamedTuple):
+    """Nanoseconds since 1970 UTC (MISSING where empty), and what was assumed."""
+
+    time: np.ndarray
+    notes: list[str]
+    unzoned: np.ndarray = np.empty(0, dtype=np.int64)
+    """Rows whose time has no zone where others' have one."""
+
+
+def parse_times(texts: Column, day_first: bool | None = None) -> Times:
+    """Each text as a time.
 
     One style for the whole file. Raises Invalid with value and row for what does not read.
     """
@@ -50,7 +59,7 @@ def parse_times(texts: Column, day_first: bool | None = None) -> tuple[np.ndarra
     filled = pc.and_(filled, texts.is_valid())
     first = pc.index(filled, True).as_py()
     if first < 0:
-        return np.full(len(texts), MISSING), []
+        return Times(np.full(len(texts), MISSING), [])
     style = find_style(texts[first].as_py(), first)
     off = pc.and_(filled, pc.invert(pc.match_substring_regex(texts, STYLES[style])))
     if (row := pc.index(off, True).as_py()) >= 0:
@@ -59,18 +68,23 @@ def parse_times(texts: Column, day_first: bool | None = None) -> tuple[np.ndarra
     notes: list[str] = []
     if style == "numbers":
         swap, notes = _choose_order(texts, filled, day_first)
-    parts, zoned = [], True
+    parts, zones = [], []
     for start in range(0, len(texts), SLICE):
         piece = texts.slice(start, SLICE).combine_chunks()
         known = filled.slice(start, SLICE).to_numpy()
         read, has_zone = _read_slice(piece, known, style, swap, start)
         parts.append(read)
-        zoned = zoned and has_zone
+        zones.append(has_zone | ~known)
+    unzoned = np.flatnonzero(~np.concatenate(zones))
+    count = int(filled.to_numpy().sum())
     if style == "epoch":
         notes.append("times were read as numbers since 1970 UTC")
-    elif not zoned:
+    elif unzoned.size == count:
         notes.append(NO_ZONE)
-    return np.concatenate(parts), notes
+        unzoned = unzoned[:0]
+    elif unzoned.size:
+        notes.append(f"{unzoned.size:,} of {count:,} {NO_ZONE}")
+    return Times(np.concatenate(parts), notes, unzoned)
 
 
 def find_style(text: str, row: int) -> str:
@@ -121,12 +135,13 @@ def _choose_order(texts: Column, filled: Column, day_first: bool | None) -> tupl
 
 def _read_slice(
     piece: Column, known: np.ndarray, style: str, swap: bool, start: int
-) -> tuple[np.ndarray, bool]:
+) -> tuple[np.ndarray, np.ndarray]:
+    """The times, and which of them name a zone."""
     fields = pc.extract_regex(piece, STYLES[style])
     names = [field.name for field in fields.type]
     raw = {name: pc.struct_field(fields, name) for name in names}
     if style == "epoch":
-        return _read_epoch(raw, known), True
+        return _read_epoch(raw, known), np.ones(len(piece), dtype=np.bool_)
     numbers = {name: _to_numbers(column) for name, column in raw.items() if name in _NUMERIC}
     if style == "numbers":
         day, month = ("first", "second_number") if swap else ("second_number", "first")
@@ -138,10 +153,9 @@ def _read_slice(
     if (bad := np.flatnonzero(known & ~sound)).size:
         row = int(bad[0])
         raise unreadable(piece[row].as_py(), start + row, "there is no such date or time")
-    zone = raw.get("zone")
-    has_zone = (
-        zone is not None and not (pc.equal(zone, "").fill_null(False).to_numpy(False) & known).any()
-    )
+    has_zone = np.zeros(len(piece), dtype=np.bool_)
+    if "zone" in raw:
+        has_zone = pc.not_equal(raw["zone"], "").fill_null(False).to_numpy(False)
     return np.where(known, time, MISSING), has_zone
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ..errors import Invalid
-from .times import EMPTY, MISSING, NO_ZONE, epoch_to_nanoseconds, parse_times
+from .times import EMPTY, MISSING, NO_ZONE, Times, epoch_to_nanoseconds, parse_times
 
 # The stubs know only some of the argument types that these take.
 pc: Any = pyarrow.compute
@@ -40,8 +40,8 @@ def to_numbers(column: Column, comma: bool) -> tuple[np.ndarray, np.ndarray]:
     return numbers.to_numpy(zero_copy_only=False), np.flatnonzero(bad.to_numpy(False))
 
 
-def to_times(column: Column, day_first: bool | None) -> tuple[np.ndarray, list[str]]:
-    """Nanoseconds since 1970 UTC (MISSING where empty), and what was assumed."""
+def to_times(column: Column, day_first: bool | None) -> Times:
+    """A column's times, and what was assumed."""
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         zone = getattr(kind, "tz", None)
@@ -49,7 +49,7 @@ def to_times(column: Column, day_first: bool | None) -> tuple[np.ndarray, list[s
             time = column.cast(pa.timestamp("ns", zone)).cast("int64")
         except pa.ArrowInvalid:
             raise Invalid("A time lies before 1678 or after 2262.", field="file") from None
-        return time.fill_null(MISSING).to_numpy(), [] if zone else [NO_ZONE]
+        return Times(time.fill_null(MISSING).to_numpy(), [] if zone else [NO_ZONE])
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         known = column.is_valid().to_numpy()
         numbers = column.fill_null(0).to_numpy()
@@ -60,5 +60,5 @@ def to_times(column: Column, day_first: bool | None) -> tuple[np.ndarray, list[s
                 field="file",
             )
         time = epoch_to_nanoseconds(numbers.astype(np.int64), known)
-        return time, ["times were read as numbers since 1970 UTC"]
+        return Times(time, ["times were read as numbers since 1970 UTC"])
     return parse_times(column.cast("string"), day_first)

@@ -155,6 +155,15 @@ def test_a_value_that_is_no_number_is_found_with_its_row(tmp_path: Path) -> None
     assert np.isnan(read_column(tmp_path, prepared, "high")[4])
 
 
+def test_times_with_and_without_a_zone_in_one_file_are_found(tmp_path: Path) -> None:
+    days = [f"2024-01-{day:02}T00:00:00+01:00" for day in range(1, 29)]
+    days[20:27] = [f"2024-01-{day:02} 00:00:00" for day in range(21, 28)]
+    prepared = prepare(tmp_path, make_csv(days))
+    [found] = [one for one in prepared.report.findings if one.check == "mixed_zone"]
+    assert (found.severity, found.count, found.rows) == ("warning", 7, list(range(20, 27)))
+    assert "7 of 28 times had no zone and were read as UTC" in prepared.notes
+
+
 def test_rows_without_a_time_are_left_out_and_found(tmp_path: Path) -> None:
     lines = make_csv(hours(5)).splitlines()
     lines[1 + 3] = ",13,15,12,14,103"

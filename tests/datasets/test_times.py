@@ -16,7 +16,7 @@ EVENING = int(dt.datetime(2017, 1, 13, 22, 5, 9, tzinfo=dt.UTC).timestamp())
 
 def parse(*texts: str | None, day_first: bool | None = None) -> tuple[list[int], list[str]]:
     """Seconds since 1970, and the notes."""
-    time, notes = parse_times(pa.chunked_array([pa.array(texts, pa.string())]), day_first)
+    time, notes, _ = parse_times(pa.chunked_array([pa.array(texts, pa.string())]), day_first)
     assert not np.any(time % 10**9), "whole seconds were given"
     return (time // 10**9).tolist(), notes
 
@@ -65,16 +65,23 @@ def test_half_past_noon_and_midnight_keep_their_halves() -> None:
 
 
 def test_nanoseconds_survive() -> None:
-    time, _ = parse_times(pa.chunked_array([["2017-01-13T22:05:09.123456789Z"]]))
+    time, *_ = parse_times(pa.chunked_array([["2017-01-13T22:05:09.123456789Z"]]))
     assert time.tolist() == [1_484_345_109_123_456_789]
-    time, _ = parse_times(pa.chunked_array([["1484345109123456789"]]))
+    time, *_ = parse_times(pa.chunked_array([["1484345109123456789"]]))
     assert time.tolist() == [1_484_345_109_123_456_789]
 
 
 def test_times_without_a_zone_are_said_to_be_read_as_utc() -> None:
     assert parse("2017-01-13 22:05:09")[1] == [NO_ZONE]
     assert parse("2017-01-13T22:05:09Z", "2017-01-13T22:05:09+01:00")[1] == []
-    assert parse("2017-01-13T22:05:09Z", "2017-01-14T22:05:09")[1] == [NO_ZONE]
+
+
+def test_times_of_which_some_have_a_zone_are_counted_and_named() -> None:
+    texts = ["2017-01-13T22:05:09Z", "2017-01-14 22:05:09", "", "2017-01-15 22:05:09", None]
+    _, notes, unzoned = parse_times(pa.chunked_array([texts, ["2017-01-16T22:05:09+01:00"]]))
+    assert notes == ["2 of 4 times had no zone and were read as UTC"]
+    assert unzoned.tolist() == [1, 3]
+    assert parse_times(pa.chunked_array([texts[1:2]])).unzoned.tolist() == [], "all alike"
 
 
 def test_a_number_above_twelve_anywhere_tells_day_from_month() -> None:
@@ -136,7 +143,7 @@ def test_what_is_no_time_we_know_is_refused(text: str) -> None:
 
 
 def test_empty_times_are_missing_not_wrong() -> None:
-    time, _ = parse_times(pa.chunked_array([["2017-01-13", "", None, "NaN", "2017-01-14"]]))
+    time, *_ = parse_times(pa.chunked_array([["2017-01-13", "", None, "NaN", "2017-01-14"]]))
     assert (time == MISSING).tolist() == [False, True, True, True, False]
 
 
