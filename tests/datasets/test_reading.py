@@ -179,7 +179,8 @@ def test_rows_without_a_time_are_left_out_and_found(tmp_path: Path) -> None:
         ("\n\n", "no header"),
         (HEADER, "no rows"),
         (HEADER.strip(), "no rows"),
-        ("x" * 200_000 + "\n1\n", "header of abc.csv cannot be read"),
+        ("x" * 200_000 + "\n1\n", "header of abc.csv is longer than 131,072 characters"),
+        ("x," * 200_000, "header of abc.csv is longer than 131,072 characters"),
         ("2024-01-01,1,2,0.5,1.5\n", "no time column; columns found: 2024-01-01, 1"),
         ("a,b\n1,2\n", "no time column; columns found: a, b"),
         ("time,b\n1,2\n", "no close column; columns found: time, b"),
@@ -216,6 +217,15 @@ def test_a_ragged_row_deep_in_a_large_file_is_named_by_its_number(tmp_path: Path
     path.write_text(HEADER + row * count + "1500000000,1\n" + row)
     with pytest.raises(Invalid, match=f"row {count} has 2 fields"):
         read_file(path, "large.csv")
+
+
+def test_a_row_that_no_line_break_ends_is_named_by_its_number(tmp_path: Path) -> None:
+    rows = PLAIN + "\n" + "2024-01-04,1,2,0.5,1.5,1" + "0" * 9 * 1024 * 1024 + "\n"
+    with pytest.raises(Invalid, match=r"row 3 is longer than 4\.2 MB\. Is there no line break") as refused:
+        prepare(tmp_path, rows)
+    assert "abc.csv" in refused.value.message
+    with pytest.raises(Invalid, match=r"row 3 is longer than 4\.2 MB"):
+        prepare(tmp_path, gzip.compress(rows.encode()))
 
 
 def test_a_bad_time_deep_in_a_large_file_is_named_by_its_number(tmp_path: Path) -> None:
