@@ -221,9 +221,8 @@ def test_a_ragged_row_deep_in_a_large_file_is_named_by_its_number(tmp_path: Path
 
 def test_a_row_that_no_line_break_ends_is_named_by_its_number(tmp_path: Path) -> None:
     rows = PLAIN + "\n" + "2024-01-04,1,2,0.5,1.5,1" + "0" * 9 * 1024 * 1024 + "\n"
-    with pytest.raises(Invalid, match=r"row 3 is longer than 4\.2 MB\. Is there no line break") as refused:
+    with pytest.raises(Invalid, match=r"abc.csv cannot be read: row 3 is longer than 4\.2 MB"):
         prepare(tmp_path, rows)
-    assert "abc.csv" in refused.value.message
     with pytest.raises(Invalid, match=r"row 3 is longer than 4\.2 MB"):
         prepare(tmp_path, gzip.compress(rows.encode()))
 
