@@ -18,6 +18,7 @@ import signal
 import struct
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -237,7 +238,10 @@ def fork(work: Callable[[], bytes], seconds: float) -> Ended:
     if count_threads() > 1:
         raise RuntimeError("a process with threads must not be forked")
     reader, writer = os.pipe()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # From Python 3.12 on, fork() warns of jemalloc's thread too, which does not matter here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         os.close(reader)
         os.setpgid(0, 0)
