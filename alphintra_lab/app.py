@@ -22,6 +22,7 @@ from .config import LabConfig
 from .datasets.platform import ensure_platform_datasets
 from .datasets.service import remove_unused_files
 from .db import upgrade
+from .errors import LabError
 from .processes import command_of, environment_of_child
 from .sandbox.provisioner import BubblewrapProvisioner
 from .sandbox.self_test import self_test
@@ -47,7 +48,7 @@ class AlphintraLab(ExtensionApp):
         """Open the lab; nothing is read or written yet."""
         self.lab_config = LabConfig(parent=self)
         assert self.serverapp is not None
-        self.lab: Lab = self.lab_config.open_lab(Path(self.serverapp.root_dir))
+        self.lab: Lab = self._open_lab(Path(self.serverapp.root_dir))
         self.settings["alphintra"] = self.lab
         self.settings["alphintra_routes"] = ROUTES
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,6 +56,16 @@ class AlphintraLab(ExtensionApp):
         BubblewrapProvisioner.workspace = self.lab.workspace
         BubblewrapProvisioner.home = self.lab.home
         BubblewrapProvisioner.open_line = self._open_line
+
+    def _open_lab(self, workspace: Path) -> Lab:
+        """The lab; where it cannot be, the server ends: a page without it would only puzzle."""
+        try:
+            return self.lab_config.open_lab(workspace)
+        except LabError as error:
+            self.log.critical("Alphintra Lab cannot start. %s", error.message)
+        except OSError as error:
+            self.log.critical("Alphintra Lab cannot start. %s: %s", error.filename, error.strerror)
+        raise SystemExit(2)
 
     def initialize_handlers(self) -> None:
         """Put the handler table under the server's base URL."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+from sqlalchemy.exc import ArgumentError
 from traitlets import Int, Unicode, default
 from traitlets.config import Configurable
 
 from .api.lab import Lab
-from .db import connect
+from .db import Database, connect
 from .errors import Invalid
 from .sandbox.limits import Limits
 
@@ -42,6 +44,15 @@ def load_environment(folder: Path) -> None:
             )
         if binding.key and binding.value is not None:
             os.environ.setdefault(binding.key, binding.value)
+
+
+def mask_secrets(url: str) -> str:
+    """An address, well formed or not, without what may be a password in it."""
+    url, query, _ = url.partition("?")
+    scheme, slashes, rest = url.rpartition("://")
+    _, at, rest = rest.rpartition("@")
+    rest = re.sub(r":(?!\d+(?:/|$))[^/]*", ":***", rest)
+    return f"{scheme}{slashes}{'***@' if at else ''}{rest}{'?***' if query else ''}"
 
 
 class LabConfig(Configurable):
@@ -95,12 +106,23 @@ class LabConfig(Configurable):
         for folder in (self.folder / "store", self.folder / "jobs"):
             folder.mkdir(parents=True, exist_ok=True)
         return Lab(
-            database=connect(self.database_url),
+            database=self._connect(),
             home=self.folder,
             workspace=workspace.resolve(),
             upload_limit=self.upload_limit,
             cores=self.cores,
         )
+
+    def _connect(self) -> Database:
+        try:
+            return connect(self.database_url)
+        except (ArgumentError, ValueError):  # their own words may hold the password
+            raise Invalid(
+                f"DATABASE_URL={mask_secrets(self.database_url)!r} is neither sqlite:///PATH nor "
+                "postgresql://USER:PASSWORD@HOST/NAME. Set it to one of these, or leave it out: "
+                "then the database is lab.db in the home.",
+                field="DATABASE_URL",
+            ) from None
 
     def environment(self) -> dict[str, str]:
         """What a child process of ours finds in its environment to have the same configuration."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .config import LabConfig, load_environment
-from .errors import Invalid, Unavailable
+from .errors import Unavailable
 
 if TYPE_CHECKING:
     from .api.lab import Lab
@@ -31,19 +31,13 @@ RECLAIM_TURNS = 20
 @contextlib.asynccontextmanager
 async def open_lab(config: LabConfig) -> AsyncIterator[Lab]:
     """The lab, migrated, with the platform's datasets. `.env` in this folder counts."""
-    from sqlalchemy.exc import ArgumentError, DBAPIError
+    from sqlalchemy.exc import DBAPIError
 
     from .datasets.platform import ensure_platform_datasets
     from .db import upgrade
 
     load_environment(Path.cwd())
-    try:
-        lab = config.open_lab(Path.cwd())
-    except (ArgumentError, ValueError):  # not shown: it may hold a password
-        raise Invalid(
-            "DATABASE_URL is neither sqlite:///PATH nor postgresql://USER:PASSWORD@HOST/NAME.",
-            field="DATABASE_URL",
-        ) from None
+    lab = config.open_lab(Path.cwd())
     try:
         await upgrade(lab.database)
         await ensure_platform_datasets(lab.database, lab.store)
@@ -58,22 +52,34 @@ async def open_lab(config: LabConfig) -> AsyncIterator[Lab]:
 
 
 @contextlib.asynccontextmanager
-async def running_worker(lab: Lab, config: LabConfig) -> AsyncIterator[Worker]:
-    """A worker in this process, with an engine that warms up while other things happen."""
+async def running_worker(
+    lab: Lab, config: LabConfig, *, stays: bool = False
+) -> AsyncIterator[Worker]:
+    """A worker in this process, with an engine that warms up while other things happen.
+
+    For one that `stays`, so does a zygote: a single run would end before it is ready.
+    """
     from .backtests.engine_process import EngineProcess
     from .backtests.execute import executors
     from .jobs.runners.local import LocalRunner
     from .jobs.worker import Worker
-    from .sandbox.self_test import self_test
+    from .sandbox.self_test import self_test, test_forks
+    from .sandbox.zygote import Zygote
 
-    engine = EngineProcess()
+    engine, zygote = EngineProcess(), Zygote()
+    warming: asyncio.Task[None] | None = None
     await engine.start()
     try:
         tested = await asyncio.to_thread(self_test, [lab.home])
-        runner = LocalRunner(None if tested.passed else tested.message)
+        if tested.passed and stays:
+            warming = asyncio.create_task(zygote.run(lambda it: test_forks(it, [lab.home])))
+        runner = LocalRunner(None if tested.passed else tested.message, zygote)
         run = executors(lab.database, lab.store, runner, engine, config.limits)
         yield Worker(lab.database, lab.jobs, run, lab.cores)
     finally:
+        if warming is not None:
+            warming.cancel()
+            await asyncio.wait({warming})
         await engine.stop()
 
 
@@ -131,7 +137,7 @@ async def run_worker(config: LabConfig) -> None:
 
     die_with_parent()
     lab = config.open_lab(Path.cwd())
-    async with running_worker(lab, config) as worker, asyncio.TaskGroup() as group:
+    async with running_worker(lab, config, stays=True) as worker, asyncio.TaskGroup() as group:
         group.create_task(worker.run())
         group.create_task(log_backtests(lab.database, lab.jobs, config.mlflow_tracking_uri))
 

@@ -252,11 +252,11 @@ def test_a_corrupt_env_file_stops_the_command_and_names_the_line(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is neither sqlite:///PATH nor postgresql"),
         (
-            {"DATABASE_URL": "mysql://u@db/x"},
-            "DATABASE_URL is neither sqlite:///PATH nor postgresql",
+            {"DATABASE_URL": "nonsense"},
+            "DATABASE_URL='nonsense' is neither sqlite:///PATH",
         ),
+        ({"DATABASE_URL": "mysql://u@db/x"}, "DATABASE_URL='mysql://***@db/x' is neither sqlite"),
         ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/x"}, "Connect call failed"),
         ({"ALPHINTRA_HOME": "/proc/nowhere"}, "/proc/nowhere"),
     ],
@@ -267,6 +267,35 @@ def test_a_place_that_cannot_be_used_is_named(
     done = lab("dataset", "list", "--json", **settings)
     assert done.returncode == 2
     assert message in read_error(done)["message"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["alphintra_lab", "--no-browser", "--port=0", "--allow-root"],
+        ["jupyter_server", "--no-browser", "--port=0", "--allow-root"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_server_over_no_database_ends_with_one_line_that_tells_no_secret(
+    environment: dict[str, str], tmp_path: Path, command: list[str]
+) -> None:
+    enabled = '--ServerApp.jpserver_extensions={"alphintra_lab": True}'
+    done = subprocess.run(
+        [sys.executable, "-m", *command, enabled],
+        env=environment | {"DATABASE_URL": "postgres//me:secret@db/lab"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    [line] = [line for line in said.splitlines() if "DATABASE_URL" in line]
+    assert "'***@db/lab' is neither sqlite:///PATH nor postgresql://" in line
+    assert "Traceback" not in said
+    assert "secret" not in said
+    assert done.returncode == 2
 
 
 def test_a_database_that_is_none_is_told_not_traced(

@@ -55,6 +55,29 @@ def test_a_dot_env_that_is_not_text_is_named(tmp_path: Path) -> None:
         load_environment(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgres://me:secret@db/lab", "postgres://***@db/lab"),
+        ("me:secret/@db/lab", "***@db/lab"),
+        ("postgresql://me:se@cret@db:port/lab", "postgresql://***@db:***/lab"),
+        ("postgresql://db:5432x/lab?password=secret", "postgresql://db:***/lab?***"),
+        ("postgresql://me:secret", "postgresql://me:***"),
+        ("mysql://db:3306/lab", "mysql://db:3306/lab"),
+        ("", ""),
+    ],
+)
+def test_an_address_that_is_no_databases_is_named_without_its_secrets(
+    tmp_path: Path, url: str, shown: str
+) -> None:
+    config = LabConfig(home=str(tmp_path), database_url=url)
+    with pytest.raises(Invalid, match="neither sqlite") as refused:
+        config.open_lab(tmp_path)
+    assert f"DATABASE_URL={shown!r} is neither" in refused.value.message
+    assert "secret" not in refused.value.message
+    assert refused.value.field == "DATABASE_URL"
+
+
 def test_a_child_process_is_told_no_secret_on_its_command_line() -> None:
     config = LabConfig(database_url="postgresql://user:secret@db/lab")
     assert "secret" not in " ".join(config.arguments())
