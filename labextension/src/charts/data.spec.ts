@@ -4,6 +4,7 @@ import {
   deepest,
   extent,
   firstWindow,
+  isGap,
   nearest,
   placeOf,
   priceExtent,
@@ -29,10 +30,11 @@ describe('candles', () => {
     volume: [0, null, 0, 0]
   };
 
-  it('leave out bars without a price, so that a gap stays a gap', () => {
+  it('keep the place of a bar without a price, so that a gap stays a gap', () => {
     const candles = toCandles(series);
-    expect(candles.time).toEqual([0, 20, 50]);
-    expect(candles.step).toBe(30);
+    expect(candles.time).toEqual([0, 10, 20, 50]);
+    expect(candles.time.map((_, i) => isGap(candles, i))).toEqual([false, true, false, false]);
+    expect(candles.step).toBe(10);
   });
 
   it('stand side by side: a closed market takes no room', () => {

@@ -3,7 +3,7 @@ import type { Curve, Series, Trade } from '../api/schemas';
 /** A stretch of time, in milliseconds since 1970 UTC. */
 export type Window = { start: number; end: number };
 
-/** The candles of a series, without the bars that have no price: a gap stays a gap. */
+/** The candles of a series; NaN where a bar has no price: a gap stays a gap. */
 export type Candles = {
   time: number[];
   open: number[];
@@ -16,24 +16,15 @@ export type Candles = {
 
 /** The candles to draw, each at its bar’s open time. */
 export function toCandles(series: Series): Candles {
-  const candles: Candles = { time: [], open: [], high: [], low: [], close: [], step: 0 };
-  series.time.forEach((time, i) => {
-    const [open, high, low, close] = [
-      series.open[i],
-      series.high[i],
-      series.low[i],
-      series.close[i]
-    ];
-    if (open !== null && high !== null && low !== null && close !== null) {
-      candles.time.push(time);
-      candles.open.push(open);
-      candles.high.push(high);
-      candles.low.push(low);
-      candles.close.push(close);
-    }
-  });
-  candles.step = usualStep(candles.time);
-  return candles;
+  const { time } = series;
+  const read = (values: (number | null)[]): number[] => values.map(value => value ?? NaN);
+  const [open, high, low, close] = [series.open, series.high, series.low, series.close].map(read);
+  return { time, open, high, low, close, step: usualStep(time) };
+}
+
+/** Whether a bar lacks a price. */
+export function isGap({ open, high, low, close }: Candles, i: number): boolean {
+  return [open, high, low, close].some(values => isNaN(values[i]));
 }
 
 /** The most usual distance between neighbours (their median); 0 below two values. */

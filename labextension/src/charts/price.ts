@@ -1,6 +1,7 @@
 import { Scatter } from '@bokeh/bokehjs/build/js/lib/models/glyphs/scatter';
 import { Segment } from '@bokeh/bokehjs/build/js/lib/models/glyphs/segment';
 import { VBar } from '@bokeh/bokehjs/build/js/lib/models/glyphs/vbar';
+import { VStrip } from '@bokeh/bokehjs/build/js/lib/models/glyphs/vstrip';
 import { Range1d } from '@bokeh/bokehjs/build/js/lib/models/ranges/range1d';
 import { PanTool } from '@bokeh/bokehjs/build/js/lib/models/tools/gestures/pan_tool';
 import { WheelZoomTool } from '@bokeh/bokehjs/build/js/lib/models/tools/gestures/wheel_zoom_tool';
@@ -8,7 +9,15 @@ import { WheelZoomTool } from '@bokeh/bokehjs/build/js/lib/models/tools/gestures
 import type { Trade } from '../api/schemas';
 import { number, priceDecimals } from '../format';
 import type { Colours } from './colours';
-import { type Candles, clampWindow, placeOf, priceExtent, timeAt, type Window } from './data';
+import {
+  type Candles,
+  clampWindow,
+  isGap,
+  placeOf,
+  priceExtent,
+  timeAt,
+  type Window
+} from './data';
 import { Pane, source } from './plots';
 import { barTicks } from './ticks';
 
@@ -38,6 +47,15 @@ export class PriceChart {
       top: { field: 'top' },
       width: 0.7
     };
+    this._hatch = new VStrip({
+      x0: { field: 'from' },
+      x1: { field: 'to' },
+      line_color: null,
+      fill_color: null,
+      hatch_pattern: 'right_diagonal_line',
+      hatch_scale: 8
+    });
+    this.pane.draw(this._hatch, this._gaps);
     this._wicks = [this._up, this._down].map(data => {
       const glyph = new Segment({ ...wick, y1: { field: 'high' } });
       this.pane.draw(glyph, data);
@@ -148,6 +166,7 @@ export class PriceChart {
   recolour(colours: Colours): void {
     this._colours = colours;
     this.pane.recolour(colours);
+    this._hatch.setv({ hatch_color: colours.bench, hatch_weight: colours.lineWidth });
     const [rising, falling] = [colours.gain, colours.loss];
     this._wicks[0].setv({ line_color: rising, line_width: colours.lineWidth });
     this._wicks[1].setv({ line_color: falling, line_width: colours.lineWidth });
@@ -200,8 +219,9 @@ export class PriceChart {
     const inside = time.flatMap((at, i) =>
       at >= this.range.start && at <= this.range.end ? [i] : []
     );
-    const rising = inside.filter(i => close[i] >= open[i]);
-    const falling = inside.filter(i => close[i] < open[i]);
+    const whole = inside.filter(i => !isGap(candles, i));
+    const rising = whole.filter(i => close[i] >= open[i]);
+    const falling = whole.filter(i => close[i] < open[i]);
     for (const [data, picked] of [
       [this._up, rising],
       [this._down, falling]
@@ -214,6 +234,8 @@ export class PriceChart {
         top: picked.map(i => Math.max(open[i], close[i]))
       };
     }
+    const gaps = inside.filter(i => isGap(candles, i));
+    this._gaps.data = { from: gaps.map(i => i - 0.5), to: gaps.map(i => i + 0.5) };
     const ticks = barTicks(inside.map(i => time[i]));
     this.pane.tickAt(ticks.map(({ index, label }) => ({ index: inside[index], label })));
   }
@@ -224,7 +246,7 @@ export class PriceChart {
       return;
     }
     let last = candles.time.length - 1;
-    while (last > 0 && candles.time[last] > this.range.end) {
+    while (last >= 0 && (candles.time[last] > this.range.end || isGap(candles, last))) {
       last -= 1;
     }
     if (last < 0) {
@@ -244,10 +266,12 @@ export class PriceChart {
   private _shown: [Trade[], number | null] = [[], null];
   private _up = source('place', 'high', 'low', 'bottom', 'top');
   private _down = source('place', 'high', 'low', 'bottom', 'top');
+  private _gaps = source('from', 'to');
   private _trades = source('entry', 'exit', 'from', 'to', 'width', 'colour');
   private _longMarks = source('place', 'price');
   private _shortMarks = source('place', 'price');
   private _exitMarks = source('place', 'price');
+  private _hatch: VStrip;
   private _wicks: Segment[];
   private _bodies: VBar[];
   private _paths: Segment;
