@@ -46,6 +46,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
+@pytest.fixture
+def empty_lab(lab: Lab) -> Lab:
+    """The lab without a strategy, whatever the tests before have left."""
+    for strategy in lab.json("GET", "/api/strategies?limit=100")["items"]:
+        lab.json("DELETE", f"/api/strategies/{strategy['id']}")
+    return lab
+
+
 @pytest.fixture(scope="session")
 def backtest(lab: Lab) -> str:
     """A backtest that has run there: its id."""

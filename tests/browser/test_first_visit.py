@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.lab_page import editor_tab, lab_panel, open_lab, shoot
@@ -15,6 +14,7 @@ DATASETS = ["eurusd-1h", "us-stocks-1d", "sp500-1d", "aapl-1d", "ibm-1d", "msft-
 ACTIONS = [
     "Home",
     "Show Alphintra Panel",
+    "Take the Tour",
     "New Strategy…",
     "Blank Strategy",
     "Open Strategy…",
@@ -26,14 +26,6 @@ ACTIONS = [
     "Job Log",
     "API Documentation",
 ]
-
-
-@pytest.fixture
-def empty_lab(lab: Lab) -> Lab:
-    """The lab without a strategy, whatever the tests before have left."""
-    for strategy in lab.json("GET", "/api/strategies?limit=100")["items"]:
-        lab.json("DELETE", f"/api/strategies/{strategy['id']}")
-    return lab
 
 
 def test_a_fresh_lab_opens_on_home_with_the_panel_beside_it(page: Page, empty_lab: Lab) -> None:
@@ -102,6 +94,10 @@ def test_a_template_opens_as_notebook_and_code_side_by_side(page: Page, empty_la
     expect(editor.get_by_role("button", name="Run backtest")).to_be_enabled()
     kernel = wait_for_kernel(empty_lab, "SmaCross.ipynb")
     assert kernel["name"] == "alphintra-sandboxed"
+    # What the kernel writes into a new notebook is saved: closing it asks nothing.
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+    page.wait_for_timeout(1000)
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
     shoot(page, "strategy")
 
 

@@ -31,9 +31,14 @@ def test_all_cells_run_and_the_card_leads_to_the_result(page: Page, lab: Lab) ->
     run = lab.json("GET", f"/api/backtests/{backtest}")
     expect(card).to_contain_text(run["verdict"]["title"])
     expect(card).to_contain_text(number(run["metrics"]["sharpe"]))
+    closed, trades = run["metrics"]["closed_trades"], run["metrics"]["trades"]
+    still_open = f", {trades - closed:,.0f} open" if trades > closed else ""
+    expect(card).to_contain_text(f"{trades:,.0f}{still_open}")
     last = notebook.locator(".jp-CodeCell").last
     expect(last).to_contain_text("worst months")
     expect(notebook.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
+    # The card says it: nothing else does.
+    expect(page.locator(".Toastify__toast")).to_have_count(0)
     card.scroll_into_view_if_needed()
     shoot(page, "notebook")
 

@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab_page import (
+    SHOTS,
     asked_backtest,
     create_strategy,
     lab_panel,
@@ -77,7 +78,14 @@ def test_the_page_shows_the_numbers_that_the_server_has(
     expect(holding).to_have_text(f"hold {percent(held['total_return'], signed=True)}")
 
     chips = result.locator(".alp-Chip")
-    for words in ("Look-ahead", "Warm-up", "Determini", "Books balance", "Fills at next open"):
+    for words in (
+        "Look-ahead",
+        "Warm-up",
+        "Determini",
+        "Books balance",
+        "Fills at next open",
+        "Data",
+    ):
         expect(chips.filter(has_text=re.compile(words, re.IGNORECASE))).to_have_count(1)
     expect(result.locator(".alp-Identity")).to_contain_text("commission 0.01\u00a0%")
     expect(page.locator(".alp-Ledger code")).to_have_text(
@@ -139,3 +147,44 @@ def test_the_keys_walk_through_the_trades_and_say_why(page: Page, lab: Lab, back
     expect(result.locator("tr[data-trade]").first).to_have_attribute(
         "data-trade", str(first["number"])
     )
+
+
+def test_the_data_passport_leads_to_the_dataset(page: Page, lab: Lab, backtest: str) -> None:
+    open_lab(page, lab, f"backtest={backtest}")
+    chip = wait_for_result(page).get_by_role("button", name="Data passport 1.00")
+    chip.press("Enter")
+    tab = page.locator(".alp-DatasetPage:visible")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("goog-1d")
+
+
+def test_a_chart_is_saved_as_a_picture(page: Page, lab: Lab, backtest: str) -> None:
+    open_lab(page, lab, f"backtest={backtest}")
+    result = wait_for_result(page)
+    number = lab.json("GET", f"/api/backtests/{backtest}")["number"]
+    for i, chart in enumerate(("equity", "price")):
+        with page.expect_download() as saved:
+            result.locator("figure").nth(i).get_by_role("button", name="PNG").click()
+        assert saved.value.suggested_filename == f"Finished-run-{number}-{chart}.png"
+        path = SHOTS / f"saved-{chart}.png"
+        saved.value.save_as(path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.stat().st_size > 5_000
+
+
+def test_a_narrow_tab_keeps_its_buttons_and_scrolls_its_trades(
+    page: Page, lab: Lab, backtest: str
+) -> None:
+    open_lab(page, lab, f"backtest={backtest}")
+    page.set_viewport_size({"width": 1000, "height": 900})
+    result = wait_for_result(page)
+    figure = result.locator("figure").first
+    label, button = figure.locator(".alp-Chart-label"), figure.get_by_text("Show as table")
+    above, beside = label.bounding_box(), button.bounding_box()
+    assert above is not None
+    assert beside is not None
+    assert abs(above["y"] - beside["y"]) < 4
+    table = result.locator(".alp-Trades-scroll")
+    table.locator("tbody tr").nth(3).scroll_into_view_if_needed()
+    shoot(page, "result-narrow")
+    table.evaluate("node => { node.scrollLeft = node.scrollWidth; }")
+    expect(table.locator("th").last).to_be_in_viewport(ratio=0.99)
