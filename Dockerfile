@@ -19,6 +19,9 @@ COPY . .
 RUN python -m build --wheel --outdir /dist
 
 FROM python:3.11-slim-bookworm
+# Process 1 inherits every orphan and must reap it; a Jupyter server does not.
+RUN apt-get update && apt-get install -y --no-install-recommends tini \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 1000 lab
 COPY constraints.txt /tmp/
 RUN --mount=from=build,source=/dist,target=/dist \
@@ -29,5 +32,6 @@ ENV ALPHINTRA_HOME=/home/lab/.alphintra
 EXPOSE 8002
 HEALTHCHECK --start-period=30s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8002/health', timeout=5)"]
+ENTRYPOINT ["tini", "--"]
 # Jupyter prints the address with its token; JUPYTER_TOKEN sets one of your own.
 CMD ["alphintra-lab", "--ip=0.0.0.0", "--no-browser"]
