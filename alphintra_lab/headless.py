@@ -132,6 +132,7 @@ def load_ahead() -> None:
 
 async def run_worker(config: LabConfig) -> None:
     """The server's worker: serves the queue until the server ends."""
+    from .backtests.cleaning import keep_clean
     from .backtests.mlflow_log import log_backtests
     from .processes import die_with_parent
 
@@ -140,6 +141,7 @@ async def run_worker(config: LabConfig) -> None:
     async with running_worker(lab, config, stays=True) as worker, asyncio.TaskGroup() as group:
         group.create_task(worker.run())
         group.create_task(log_backtests(lab.database, lab.jobs, config.mlflow_tracking_uri))
+        group.create_task(keep_clean(lab.database, lab.jobs))
 
 
 async def run_line(config: LabConfig, socket: Path) -> None:

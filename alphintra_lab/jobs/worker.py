@@ -141,13 +141,21 @@ class Worker:
                     continue
                 task = asyncio.create_task(self.execute(claimed))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(self._forget)
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             async with self.database.session() as session:
                 await service.reclaim_jobs(session, [self.name])
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning(
+                "A job's end could not be written; it runs again when its lease is over",
+                exc_info=error,
+            )
 
     async def claim(self, job_id: str | None = None) -> JobRow | None:
         """Take the next job, or the named one, if a core is free."""

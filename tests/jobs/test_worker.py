@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alphintra_lab.db import Database
+from alphintra_lab.db import Database, now
 from alphintra_lab.jobs import service, worker
 from alphintra_lab.jobs.schema import Job, JobError
 from alphintra_lab.jobs.worker import Context, Executor, JobFailed, Outcome, Worker
@@ -102,6 +104,29 @@ async def test_a_failure_of_the_lab_says_so(
     assert job.error is not None
     assert job.error.code == code
     assert words in job.error.message
+
+
+async def test_a_job_whose_end_cannot_be_written_is_told_once_and_runs_again(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run(context: Context) -> Outcome:
+        async def fail(session: AsyncSession) -> None:
+            await session.execute(text("SELECT * FROM no_such_table"))
+
+        return Outcome({}, fail if context.job.attempt == 1 else None)
+
+    job_id = await queue(database)
+    async with serving(database, tmp_path, run):
+        async with asyncio.timeout(10):
+            while "could not be written" not in caplog.text:
+                await asyncio.sleep(0.02)
+        async with database.session() as session:
+            (await service.get_row(session, job_id)).lease_until = now()  # it ran out meanwhile
+        job = await ended(database, job_id)
+    gc.collect()
+    assert (job.state, job.attempt) == ("succeeded", 2)
+    assert caplog.text.count("could not be written") == 1
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_cancelled_job_stops_within_seconds(database: Database, tmp_path: Path) -> None:
