@@ -138,6 +138,10 @@ def test_the_keys_walk_through_the_trades_and_say_why(page: Page, lab: Lab, back
     expect(why).to_contain_text(number(loss["pnl"], signed=True))
     expect(why).to_contain_text("sell")  # the order was read
     shoot(page, "why-this-fill")
+    why.get_by_role("button", name="Close").press("Enter")
+    expect(why).to_have_count(0)
+    page.keyboard.press("w")  # the keys go on
+    expect(why).to_be_visible()
     page.keyboard.press("Escape")
     expect(why).to_have_count(0)
 

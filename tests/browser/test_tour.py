@@ -35,7 +35,7 @@ def test_the_tour_runs_on_the_newcomers_first_result_by_keyboard(
     page.get_by_role("button", name="Take the tour").press("Enter")
     expect_stop(page, 1, "#alphintra-panel")
     page.keyboard.press("Enter")
-    expect_stop(page, 2, ".alp-Run")
+    expect_stop(page, 2, ".alp-StrategyForm")
     page.keyboard.press("Enter")
     expect_stop(page, 3, ".alp-Result .alp-Verdict")
     page.keyboard.press("Enter")

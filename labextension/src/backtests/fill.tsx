@@ -1,4 +1,4 @@
-import React, { useEffect, useState } from 'react';
+import React, { useEffect, useRef, useState } from 'react';
 
 import type { Order, Trade } from '../api/schemas';
 import { messageOf } from '../api/client';
@@ -13,7 +13,18 @@ export function WhyThisFill({ model, trade }: { model: ResultModel; trade: Trade
   const [side, setSide] = useState<'entry' | 'exit'>(trade.status === 'open' ? 'entry' : 'exit');
   const [order, setOrder] = useState<Order | null>(null);
   const [error, setError] = useState<string | null>(null);
+  const card = useRef<HTMLElement>(null);
   const at = side === 'entry' ? trade.entry_time : trade.exit_time;
+
+  // When it closes with the keyboard in it, the result's keys go on.
+  useEffect(() => {
+    const page = card.current?.closest<HTMLElement>('.alp-Result');
+    return () => {
+      if (document.activeElement === document.body) {
+        page?.focus();
+      }
+    };
+  }, []);
 
   useEffect(() => {
     let gone = false;
@@ -35,7 +46,7 @@ export function WhyThisFill({ model, trade }: { model: ResultModel; trade: Trade
   const price = side === 'entry' ? trade.entry_price : trade.exit_price;
   const rule = side === 'entry' ? trade.entry_rule : trade.exit_rule;
   return (
-    <aside className="alp-Why" role="dialog" aria-label="Why this fill">
+    <aside ref={card} className="alp-Why" role="dialog" aria-label="Why this fill">
       <header>
         <StateIcon state="info" size={16} />
         <strong>Why this fill</strong>

@@ -9,6 +9,7 @@ import {
   refreshIcon
 } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
+import type { Message } from '@lumino/messaging';
 import { type AccordionPanel, Menu, type PanelLayout, type Widget } from '@lumino/widgets';
 import React from 'react';
 
@@ -107,7 +108,11 @@ export class LabPanel extends SidePanel {
     );
     section.addWidget(ReactWidget.create(body));
     this.addWidget(section);
-    this._observer.observe(section.node, { childList: true, subtree: true });
+    this._observer.observe(section.node, {
+      childList: true,
+      characterData: true,
+      subtree: true
+    });
   }
 
   dispose(): void {
@@ -118,6 +123,11 @@ export class LabPanel extends SidePanel {
 
   protected onResize(msg: Widget.ResizeMessage): void {
     super.onResize(msg);
+    this._scheduleFit();
+  }
+
+  protected onAfterShow(msg: Message): void {
+    super.onAfterShow(msg);
     this._scheduleFit();
   }
 

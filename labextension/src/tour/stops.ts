@@ -54,8 +54,8 @@ export function makeStops(lab: Lab, execute: Execute): Stop[] {
     },
     {
       title: 'Change it, then run it',
-      text: 'The code is in strategy.py, and the fields below this button are its parameters. The code runs in a sandbox, and no order fills before the next bar’s open. Next runs it, if it has not run yet.',
-      target: '.alp-Run',
+      text: 'These fields are the parameters of strategy.py, and Run backtest above them runs it: in a sandbox, and no order fills before the next bar’s open. Next does it for you, if it has not run yet.',
+      target: '.alp-StrategyForm',
       open: openStrategy
     },
     {
