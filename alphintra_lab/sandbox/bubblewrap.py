@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,17 +21,13 @@ from pathlib import Path
 from ..errors import Unavailable
 from . import cgroup, seccomp
 from .limits import Limits
-from .view import PACKAGE, TMP, Mount, list_mounts, make_environment, with_parents
+from .view import PACKAGE, Mount, give, make_environment, make_view, with_parents
 
 # Users of sandboxes: above every range that systemd hands out or /etc/subuid usually names. In a
 # container with fewer users, the range that systemd keeps for its own short-lived ones.
 FIRST_USER, USERS = 1_900_000_000, 65_536
 FIRST_FEW_USER, FEW_USERS = 61_184, 4_000
 GROUP_OFFSET = -1  # all sandboxes share the group below the first user (see access.py)
-
-USERS_FILE = "root:x:0:0::/:/bin/false\nlab:x:{user}:{group}::/tmp:/bin/false\n"
-GROUPS_FILE = "root:x:0:\nlab:x:{group}:\n"
-SHM = "/dev/shm"  # noqa: S108  the sandbox's own
 
 
 # Narrower than `sysctl kernel.apparmor_restrict_unprivileged_userns=0`: for this file alone.
@@ -40,16 +37,6 @@ APPARMOR = (
     "| sudo tee /etc/apparmor.d/alphintra-bwrap && sudo apparmor_parser -r "
     "/etc/apparmor.d/alphintra-bwrap"
 )
-
-
-@dataclass(frozen=True)
-class Descriptors:
-    """The numbers of the files that bubblewrap and the launcher inherit."""
-
-    seccomp: int
-    passwd: int
-    group: int
-    lifeline: int
 
 
 @dataclass(frozen=True)
@@ -96,60 +83,62 @@ def _user_range() -> tuple[int, int]:
     return FIRST_FEW_USER, FEW_USERS
 
 
-def command(
-    argv: Sequence[str],
-    *,
-    limits: Limits,
-    descriptors: Descriptors,
+def make_options(
     user: User,
-    readonly: Mapping[str, str] | None = None,
-    writable: Mapping[str, str] | None = None,
-    masked: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    cwd: str = "/",
-) -> tuple[list[str], list[str]]:
-    """bubblewrap's options, and the program that it starts (the launcher, which becomes argv).
+    mounts: Sequence[Mount],
+    keep: Callable[[bytes], int],
+    *,
+    capabilities: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: str,
+) -> list[str]:
+    """bubblewrap's options. `keep` puts bytes into a file that it inherits, by its number.
 
-    `readonly` and `writable` map paths inside to paths of the host, `masked` ones are empty inside;
-    where one lies in another, the inner one holds.
+    `capabilities` are what root's program keeps; whoever is not root gets a user namespace.
     """
     options = ["--die-with-parent", "--new-session", "--hostname", "lab"]
     options += [f"--unshare-{kind}" for kind in ("pid", "net", "ipc", "uts", "cgroup-try")]
-    if user.real:
-        # The launcher needs these three to give up the rest.
-        options += ["--cap-drop", "ALL"]
-        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
-            options += ["--cap-add", capability]
-    else:
-        options += ["--unshare-user", "--disable-userns"]
-    size = str(limits.tmp_bytes)
-    mounts: list[Mount] = [("--proc", "/proc"), ("--dev", "/dev")]
-    mounts += [("--perms", "1777", "--size", size, "--tmpfs", path) for path in (SHM, TMP)]
-    mounts += list_mounts()  # after /tmp, in which an environment may lie
-    files = (("/etc/passwd", descriptors.passwd), ("/etc/group", descriptors.group))
-    mounts += [("--perms", "0444", "--ro-bind-data", str(file), path) for path, file in files]
-    given: dict[str, Mount] = {
-        inside: ("--ro-bind", host, inside) for inside, host in (readonly or {}).items()
-    }
-    given |= {inside: ("--bind", host, inside) for inside, host in (writable or {}).items()}
-    given |= {path: _mask(path) for path in masked}
-    mounts += [given[inside] for inside in sorted(given)]
-    options += with_parents(mounts)
+    options += ["--cap-drop", "ALL"] if user.real else ["--unshare-user"]
+    for capability in capabilities:
+        options += ["--cap-add", capability]
+    for mount in with_parents(mounts):
+        options += _option(mount, keep)
     for folder in ("/dev", "/"):
         options += ["--remount-ro", folder]
-    options += ["--seccomp", str(descriptors.seccomp), "--chdir", cwd, "--clearenv"]
-    for name, value in (make_environment() | dict(environment or {})).items():
+    options += ["--chdir", cwd, "--clearenv"]
+    for name, value in environment.items():
         options += ["--setenv", name, value]
+    return options
+
+
+def _option(mount: Mount, keep: Callable[[bytes], int]) -> list[str]:
+    match mount.kind:
+        case "folder":
+            return ["--perms", f"{mount.mode:04o}", "--dir", mount.inside]
+        case "shown":
+            return ["--ro-bind", mount.source, mount.inside]
+        case "writable":
+            return ["--bind", mount.source, mount.inside]
+        case "machine":
+            return ["--dev-bind", mount.source, mount.inside]
+        case "memory":
+            size, mode = str(mount.size), f"{mount.mode:04o}"
+            return ["--perms", mode, "--size", size, "--tmpfs", mount.inside]
+        case "link":
+            return ["--symlink", mount.source, mount.inside]
+        case "text":
+            file = str(keep(mount.source.encode()))
+            return ["--perms", f"{mount.mode:04o}", "--ro-bind-data", file, mount.inside]
+        case "proc" | "dev":
+            return [f"--{mount.kind}", mount.inside]
+
+
+def _launcher(user: User, limits: Limits, lifeline: int) -> list[str]:
+    """The program that takes on the limits and the user, and becomes the real one."""
     launcher = [sys.executable, "-I", "-S", f"{PACKAGE}/alphintra_lab/sandbox/launch.py"]
-    launcher += [str(descriptors.lifeline), f"{user.user}:{user.group}" if user.real else "-"]
+    launcher += [str(lifeline), f"{user.user}:{user.group}" if user.real else "-"]
     launcher += [f"{name}={value}" for name, value in limits.rlimits().items()]
-    return options, [*launcher, "--", *argv]
-
-
-def _mask(path: str) -> Mount:
-    if Path(path).is_dir():
-        return ("--perms", "0755", "--size", "4096", "--tmpfs", path)
-    return ("--ro-bind", os.devnull, path)
+    return [*launcher, "--"]
 
 
 @dataclass
@@ -191,26 +180,27 @@ def prepare(
     """Get ready to start a program in a sandbox; `name` is unique to it."""
     user = choose_user(name)
     ours, theirs = socket.socketpair()
-    ids = {"user": user.user, "group": user.group}
-    descriptors = Descriptors(
-        seccomp=_memory_file(seccomp.program()),
-        passwd=_memory_file(USERS_FILE.format(**ids).encode()),
-        group=_memory_file(GROUPS_FILE.format(**ids).encode()),
-        lifeline=theirs.detach(),
-    )
-    options, program = command(
-        argv,
-        limits=limits,
-        descriptors=descriptors,
-        user=user,
-        readonly=readonly,
-        writable=writable,
-        masked=masked,
-        environment=environment,
+    inherited = [theirs.detach()]
+
+    def keep(data: bytes) -> int:
+        inherited.append(memory_file(data))
+        return inherited[-1]
+
+    options = make_options(
+        user,
+        [*make_view(limits, user.user, user.group), *give(readonly, writable, masked)],
+        keep,
+        # The launcher needs these three to give up the rest.
+        capabilities=["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"] if user.real else [],
+        environment=make_environment() | dict(environment or {}),
         cwd=cwd,
     )
+    if not user.real:
+        options.append("--disable-userns")
+    options += ["--seccomp", str(keep(seccomp.program()))]
+    program = [*_launcher(user, limits, inherited[0]), *argv]
     # Through a file, so that the host's paths do not stand in /proc/1/cmdline.
-    arguments = _memory_file("".join(f"{option}\0" for option in options).encode())
+    arguments = keep("".join(f"{option}\0" for option in options).encode())
     group = cgroup.create(limits)
     return Prepared(
         command=[
@@ -221,13 +211,7 @@ def prepare(
             "--",
             *program,
         ],
-        inherited=[
-            arguments,
-            descriptors.seccomp,
-            descriptors.passwd,
-            descriptors.group,
-            descriptors.lifeline,
-        ],
+        inherited=inherited,
         lifeline=ours,
         cgroup=group,
         user=user,
@@ -242,7 +226,8 @@ def _enter(group: cgroup.Cgroup | None) -> list[str]:
     return ["/bin/sh", "-c", script, "sh", *group.entrances(), "--"]
 
 
-def _memory_file(data: bytes) -> int:
+def memory_file(data: bytes) -> int:
+    """A file in memory that holds `data`, open at its start."""
     file = os.memfd_create("alphintra")
     os.write(file, data)
     os.lseek(file, 0, os.SEEK_SET)
@@ -264,3 +249,11 @@ def explain_failure(said: str) -> str:
             )
     reason = said or "no reason given"
     return f"The sandbox could not be built, so nothing was run: {reason}. {way_out}"
+
+
+def kill_group(pid: int) -> None:
+    """Kill a monitor and what it has just forked and not yet put into a session of its own."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

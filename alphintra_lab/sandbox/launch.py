@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
     os.write(score, b"1000")
     os.close(score)
     if user != "-":
-        become(*map(int, user.split(":")))
+        give_up(user)
     leave_with_server(int(lifeline))
     program = arguments[end + 1 :]
     os.execv(program[0], program)  # noqa: S606  that is what it is for
@@ -39,17 +39,19 @@ def set_limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, last))
 
 
-def become(user: int, group: int) -> None:
-    """Give up root: a user of its own, one group, no capability."""
+def give_up(user: str) -> None:
+    """Give up every capability, and root for a `uid:gid`, unless it is `-`: one group, no other."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     capability = 0
     while libc.prctl(24, capability, 0, 0, 0) == 0:  # PR_CAPBSET_DROP, up to the last there is
         capability += 1
-    os.setgroups([])
-    os.setresgid(group, group, group)
-    os.setresuid(user, user, user)
+    if user != "-":
+        number, group = map(int, user.split(":"))
+        os.setgroups([])
+        os.setresgid(group, group, group)
+        os.setresuid(number, number, number)
     # setresuid empties the effective and permitted sets; bubblewrap left some inheritable.
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
     if libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:

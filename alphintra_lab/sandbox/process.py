@@ -1,30 +1,75 @@
-"""A running sandbox, as a child of this process."""
+"""A running sandbox: forked from the zygote where one is ready, else a child of this process."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from .bubblewrap import Prepared, prepare
+from ..errors import Unavailable
+from .bubblewrap import Prepared, kill_group, prepare
 from .limits import Limits
+from .zygote import Forked, Zygote
+
+
+class Sandbox(Protocol):
+    """A running sandbox; stdout and stderr are one stream."""
+
+    @property
+    def stdout(self) -> asyncio.StreamReader:
+        """What it prints."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code once it has ended: 128 + n for a signal."""
+
+    async def wait(self) -> int:
+        """The exit code; waits for the end."""
+
+    def kill(self) -> None:
+        """Kill all of it at once."""
+
+    def was_launched(self) -> bool:
+        """Whether the program inside was reached; else the sandbox could not be built."""
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel killed something inside because the memory was used up."""
+
+    async def close(self) -> None:
+        """Free what the sandbox held, after its end."""
 
 
 @dataclass
-class Sandbox:
-    """A running sandbox. `process` is bubblewrap's monitor, which passes the exit code on."""
+class ColdSandbox:
+    """One that bubblewrap built. `process` is its monitor, which passes the exit code on."""
 
     process: asyncio.subprocess.Process
     prepared: Prepared
+
+    @property
+    def stdout(self) -> asyncio.StreamReader:
+        """As `Sandbox`."""
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    @property
+    def returncode(self) -> int | None:
+        """As `Sandbox`."""
+        return self.process.returncode
+
+    async def wait(self) -> int:
+        """As `Sandbox`."""
+        return await self.process.wait()
 
     def kill(self) -> None:
         """Kill all of it at once: with the monitor dies its PID namespace."""
         kill_group(self.process.pid)
 
     def was_launched(self) -> bool:
-        """Whether the program inside was reached; else the sandbox could not be built."""
+        """As `Sandbox`."""
         self.prepared.lifeline.setblocking(False)
         try:
             return self.prepared.lifeline.recv(1) == b"1"
@@ -32,23 +77,49 @@ class Sandbox:
             return False
 
     def ran_out_of_memory(self) -> bool:
-        """Whether the kernel killed something inside because the memory was used up."""
+        """As `Sandbox`."""
         group = self.prepared.cgroup
         return group is not None and group.count_oom_kills() > 0
 
     async def close(self) -> None:
-        """Free what the sandbox held, after its end."""
-        if self.process.stdout is not None:
-            await self.process.stdout.read()  # to the pipe's end, which closes it
+        """As `Sandbox`."""
+        await self.stdout.read()  # to the pipe's end, which closes it
         await asyncio.to_thread(self.prepared.close)
 
 
-def kill_group(pid: int) -> None:
-    """Kill a monitor and what it has just forked and not yet put into a session of its own."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+@dataclass
+class ForkedSandbox:
+    """One that the zygote forked."""
+
+    forked: Forked
+    stdout: asyncio.StreamReader
+
+    @property
+    def returncode(self) -> int | None:
+        """As `Sandbox`."""
+        return self.forked.returncode
+
+    async def wait(self) -> int:
+        """As `Sandbox`."""
+        return await self.forked.wait()
+
+    def kill(self) -> None:
+        """As `Sandbox`."""
+        self.forked.kill()
+
+    def was_launched(self) -> bool:
+        """Always: otherwise the fork has failed."""
+        return True
+
+    def ran_out_of_memory(self) -> bool:
+        """As `Sandbox`."""
+        group = self.forked.cgroup
+        return group is not None and group.count_oom_kills() > 0
+
+    async def close(self) -> None:
+        """As `Sandbox`."""
+        await self.stdout.read()
+        await self.forked.close()
 
 
 async def start(
@@ -60,20 +131,48 @@ async def start(
     writable: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     cwd: str = "/",
+    zygote: Zygote | None = None,
 ) -> Sandbox:
-    """Start a program in a sandbox that dies with this process; stdout and stderr are one pipe.
+    """Start a program in a sandbox that dies with this process.
 
-    Call it on the event loop's own thread: the sandbox dies with the thread that started it.
+    `python -m module` is forked from the zygote if that is ready. Call it on the event loop's own
+    thread: the sandbox dies with the thread that started it.
     """
-    prepared = prepare(
-        name,
-        argv,
-        limits=limits,
-        readonly=readonly,
-        writable=writable,
-        environment=environment,
-        cwd=cwd,
-    )
+    given: dict[str, Any] = {
+        "limits": limits,
+        "readonly": readonly,
+        "writable": writable,
+        "environment": environment,
+        "cwd": cwd,
+    }
+    if zygote is not None and zygote.ready and list(argv[:2]) == [sys.executable, "-m"]:
+        try:
+            return await _fork(zygote, name, argv[2], argv[3:], given)
+        except Unavailable:
+            zygote.log.warning("A fork has failed; starting cold", exc_info=True)
+    return await _start_cold(name, argv, given)
+
+
+async def _fork(
+    zygote: Zygote, name: str, module: str, arguments: Sequence[str], given: dict[str, Any]
+) -> ForkedSandbox:
+    reader, writer = os.pipe()
+    loop = asyncio.get_running_loop()
+    stream = asyncio.StreamReader()
+    pipe = os.fdopen(reader, "rb", buffering=0)
+    try:
+        forked = await zygote.fork(name, module, arguments, output=writer, **given)
+    except BaseException:
+        pipe.close()
+        raise
+    finally:
+        os.close(writer)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
+    return ForkedSandbox(forked, stream)
+
+
+async def _start_cold(name: str, argv: Sequence[str], given: dict[str, Any]) -> ColdSandbox:
+    prepared = prepare(name, argv, **given)
     try:
         process = await asyncio.create_subprocess_exec(
             *prepared.command,
@@ -88,4 +187,4 @@ async def start(
         await asyncio.to_thread(prepared.close)
         raise
     prepared.close_inherited()
-    return Sandbox(process, prepared)
+    return ColdSandbox(process, prepared)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -11,11 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import LabError
+from ..errors import LabError, Unavailable
 from . import cgroup
 from .bubblewrap import Prepared, User, explain_failure, prepare
 from .limits import MIB, Limits
 from .view import PACKAGE, TMP, list_mounts, make_environment
+from .zygote import Zygote
 
 
 class SelfTest(msgspec.Struct, frozen=True):
@@ -57,9 +60,8 @@ def self_test(hidden: Sequence[Path] = ()) -> SelfTest:
     limits = Limits(memory_bytes=512 * MIB, seconds=10)
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = str(listener.getsockname()[1])
-            arguments = [port, str(limits.memory_bytes), *_forbidden([Path.home(), *hidden])]
             script = f"{PACKAGE}/alphintra_lab/sandbox/probe.py"
+            arguments = _arguments(listener, limits, hidden)
             prepared = prepare(
                 "self-test", [sys.executable, "-I", "-S", script, *arguments], limits=limits
             )
@@ -83,6 +85,36 @@ def self_test(hidden: Sequence[Path] = ()) -> SelfTest:
     )
 
 
+async def test_forks(zygote: Zygote, hidden: Sequence[Path] = ()) -> None:
+    """The same of a sandbox that the zygote forks. Raises Unavailable where anything leaks."""
+    limits = Limits(memory_bytes=1024 * MIB, seconds=10)
+    reader, writer = os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as listener, os.fdopen(reader, "rb") as pipe:
+        arguments = _arguments(listener, limits, hidden)
+        try:
+            forked = await zygote.fork(
+                "self-test", "alphintra_lab.sandbox.probe", arguments, limits=limits, output=writer
+            )
+        finally:
+            os.close(writer)
+        try:
+            said = await asyncio.wait_for(asyncio.to_thread(pipe.read), 10)
+        finally:
+            await forked.close()
+    try:
+        wrong = _find_faults(msgspec.json.decode(said, type=Probe), forked.user)
+    except msgspec.DecodeError:
+        wrong = [f"the probe said {said.decode(errors='replace')[-500:]!r}"]
+    if wrong:
+        raise Unavailable(f"A forked sandbox leaks, so none is used: {'; '.join(wrong)}.")
+
+
+def _arguments(listener: socket.socket, limits: Limits, hidden: Sequence[Path]) -> list[str]:
+    """What probe.py is told: a port, an amount of memory and paths, none of which it may get."""
+    port = str(listener.getsockname()[1])
+    return [port, str(limits.memory_bytes), *_forbidden([Path.home(), *hidden])]
+
+
 def _probe(prepared: Prepared) -> Probe | str:
     """What the probe found, or what was said instead."""
     ended = subprocess.run(
@@ -103,7 +135,7 @@ def _probe(prepared: Prepared) -> Probe | str:
 
 def _forbidden(folders: Iterable[Path]) -> list[str]:
     """Paths of the host that must not exist inside: what is in the folders, but for the mounts."""
-    shown = [Path(mount[-1]) for mount in list_mounts()]
+    shown = [Path(mount.inside) for mount in list_mounts()]
     shown += map(Path, ("/proc", "/dev", TMP))  # the sandbox's own, where a home is `/`
     paths = [Path("/etc/shadow"), Path("/home")]
     for folder in folders:

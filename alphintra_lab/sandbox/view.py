@@ -1,12 +1,17 @@
-"""What every sandbox sees: the system's libraries, Python, the lab's package; an environment."""
+"""What a sandbox sees, as a list of mounts: bubblewrap and the zygote build the same from it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from .limits import Limits
 
 PACKAGE = "/lab"
 """Where the lab's own package lies inside, as `/lab/alphintra_lab`."""
@@ -32,9 +37,13 @@ ENVIRONMENT = {
     # Less address space and memory in reserve.
     "MALLOC_ARENA_MAX": "4",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    # A thread of an allocator that nobody uses; a process with threads cannot be forked.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "NUMBA_CACHE_DIR": f"{TMP}/numba",
     "MPLCONFIGDIR": f"{TMP}/matplotlib",
     "IPYTHONDIR": f"{TMP}/ipython",
+    # The debugger's warning that it cannot stop inside of Python's own frozen modules.
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
 # Set by hand where OpenBLAS takes the processor for one that it is not.
 PASSED_ON = ("OPENBLAS_CORETYPE",)
@@ -45,28 +54,77 @@ def make_environment() -> dict[str, str]:
     return ENVIRONMENT | {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
-Mount = tuple[str, ...]  # options of bubblewrap; the last one is the place inside
+SHM = "/dev/shm"  # noqa: S108  the sandbox's own
+USERS_FILE = "root:x:0:0::/:/bin/false\nlab:x:{user}:{group}::/tmp:/bin/false\n"
+GROUPS_FILE = "root:x:0:\nlab:x:{group}:\n"
 
 
-def with_parents(mounts: Sequence[Mount]) -> list[str]:
-    """The mounts as options, each after its parents, which bubblewrap would make unreadable."""
-    options: list[str] = []
+class Mount(msgspec.Struct, frozen=True):
+    """One thing that stands in a sandbox's file system, at the path `inside`.
+
+    `shown` and `writable` are the host's file or folder `source`; `memory` is an empty folder of
+    `size` bytes at most; `link` points to `source`; `text` is a file that holds it. `machine` is
+    `source` with devices that work, for the zygote alone.
+    """
+
+    kind: Literal["folder", "shown", "writable", "machine", "memory", "link", "text", "proc", "dev"]
+    inside: str
+    source: str = ""
+    size: int = 0
+    mode: int = 0o755
+
+
+def make_view(limits: Limits, user: int, group: int) -> list[Mount]:
+    """What stands in every sandbox, before it is given anything."""
+    ids = {"user": user, "group": group}
+    mounts = [Mount("proc", "/proc"), Mount("dev", "/dev")]
+    mounts += [Mount("memory", path, "", limits.tmp_bytes, 0o1777) for path in (SHM, TMP)]
+    mounts += list_mounts()  # after /tmp, in which an environment may lie
+    files = (("/etc/passwd", USERS_FILE), ("/etc/group", GROUPS_FILE))
+    mounts += [Mount("text", path, text.format(**ids), 0, 0o444) for path, text in files]
+    return mounts
+
+
+def give(
+    readonly: Mapping[str, str] | None = None,
+    writable: Mapping[str, str] | None = None,
+    masked: Iterable[str] = (),
+) -> list[Mount]:
+    """What one sandbox is given: paths inside to paths of the host; `masked` ones are empty.
+
+    Where one lies in another, the inner one holds.
+    """
+    given = {inside: Mount("shown", inside, host) for inside, host in (readonly or {}).items()}
+    given |= {inside: Mount("writable", inside, host) for inside, host in (writable or {}).items()}
+    given |= {path: _mask(path) for path in masked}
+    return [given[inside] for inside in sorted(given)]
+
+
+def _mask(path: str) -> Mount:
+    if Path(path).is_dir():
+        return Mount("memory", path, size=4096)
+    return Mount("shown", path, os.devnull)
+
+
+def with_parents(mounts: Sequence[Mount]) -> list[Mount]:
+    """The mounts, each after its parents, which bubblewrap would make unreadable."""
+    whole: list[Mount] = []
     made: set[Path] = set()
     for mount in mounts:
-        for parent in list(Path(mount[-1]).parents)[-2::-1]:
+        for parent in list(Path(mount.inside).parents)[-2::-1]:
             if parent not in made:
                 made.add(parent)
-                options += ["--perms", "0755", "--dir", str(parent)]
-        options += mount
-    return options
+                whole.append(Mount("folder", str(parent)))
+        whole.append(mount)
+    return whole
 
 
 @cache
 def list_mounts() -> list[Mount]:
     """Read-only, the same for every sandbox: the system's libraries, Python, the lab's package."""
     package = Path(__file__).parent.parent
-    mounts: list[Mount] = [("--ro-bind", "/usr", "/usr")]
-    mounts += [("--ro-bind", str(package), f"{PACKAGE}/{package.name}")]
+    mounts = [Mount("shown", "/usr", "/usr")]
+    mounts += [Mount("shown", f"{PACKAGE}/{package.name}", str(package))]
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         mounts += _show(Path("/", name))
     for name in ("ld.so.cache", "alternatives"):
@@ -83,7 +141,7 @@ def list_mounts() -> list[Mount]:
     while link.is_symlink():
         target = link.readlink()
         if not any(link.is_relative_to(prefix) for prefix in shown):
-            mounts.append(("--symlink", str(target), str(link)))
+            mounts.append(Mount("link", str(link), str(target)))
         link = link.parent / target
     return mounts
 
@@ -91,5 +149,5 @@ def list_mounts() -> list[Mount]:
 def _show(path: Path) -> list[Mount]:
     """Show a file or folder at its own place, a link as the link that it is."""
     if path.is_symlink():
-        return [("--symlink", str(path.readlink()), str(path))]
-    return [("--ro-bind", str(path), str(path))] if path.exists() else []
+        return [Mount("link", str(path), str(path.readlink()))]
+    return [Mount("shown", str(path), str(path))] if path.exists() else []

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from alphintra_lab.engine.decisions import SignalDecisions, decode
 from alphintra_lab.jobs.runners import RunSpec, RunStatus
 from alphintra_lab.jobs.runners.local import LocalRunner
 from alphintra_lab.sandbox.limits import MIB, Limits
+from alphintra_lab.sandbox.zygote import Zygote
+from tests.sandbox.forking import running_zygote
 from tests.sandbox.inside import has_cgroup
 
 ROOT = Path(__file__).parents[2]
@@ -55,10 +58,38 @@ def make_spec(folder: Path, code: str, **changes: Any) -> RunSpec:
     return RunSpec(**spec | changes)
 
 
+@pytest.fixture(scope="module")
+def jp_asyncio_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One loop for all tests here, on which the zygote lives."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.close()
+
+
+zygotes: list[Zygote | None] = []
+"""What the tests' runs are forked from; None where they start cold."""
+
+
+@pytest.fixture(scope="module", autouse=True, params=["cold", "forked"])
+def start(
+    request: pytest.FixtureRequest, jp_asyncio_loop: asyncio.AbstractEventLoop
+) -> Iterator[None]:
+    """Every test runs both ways."""
+    if request.param == "cold":
+        zygotes[:] = [None]
+        yield
+        return
+    with running_zygote(jp_asyncio_loop) as zygote:
+        zygotes[:] = [zygote]
+        yield
+        assert zygote.ready, "it has survived all of them"
+
+
 async def run(folder: Path, code: str, **changes: Any) -> tuple[RunStatus, RunSpec]:
     """Run it to its end."""
     spec = make_spec(folder, code, **changes)
-    runner = LocalRunner()
+    runner = LocalRunner(zygote=zygotes[0])
     status = await runner.wait(await runner.start(spec))
     return status, spec
 
@@ -198,7 +229,7 @@ async def test_a_job_sees_no_other_job_and_fills_no_disk(tmp_path: Path) -> None
 
 
 async def test_start_is_idempotent_and_stop_ends_it_at_once(tmp_path: Path) -> None:
-    runner = LocalRunner()
+    runner = LocalRunner(zygote=zygotes[0])
     spec = make_spec(tmp_path, in_signals("print('up', flush=True); time.sleep(60)"))
     handle = await runner.start(spec)
     assert await runner.start(spec) == handle
@@ -216,7 +247,7 @@ async def test_start_is_idempotent_and_stop_ends_it_at_once(tmp_path: Path) -> N
 
 
 async def test_stop_while_it_starts(tmp_path: Path) -> None:
-    runner = LocalRunner()
+    runner = LocalRunner(zygote=zygotes[0])
     for milliseconds in (0, 1, 3, 8, 15, 30):
         spec = make_spec(tmp_path, in_signals("time.sleep(60)"))
         handle = await runner.start(spec)

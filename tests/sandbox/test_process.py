@@ -53,11 +53,10 @@ async def test_kill_ends_a_whole_family_at_once() -> None:
     marker = f"family-{os.getpid()}"
     argv = [sys.executable, "-S", "-c", FAMILY, marker]
     sandbox = await process.start("test", argv, limits=LIMITS)
-    assert sandbox.process.stdout is not None
-    assert await sandbox.process.stdout.readline() == b"up\n"
+    assert await sandbox.stdout.readline() == b"up\n"
     assert len(find_processes(marker)) >= 4
     sandbox.kill()
-    await sandbox.process.wait()
+    await sandbox.wait()
     assert await wait_until_gone(marker, 1.0) == []
     assert sandbox.was_launched()
     await sandbox.close()
@@ -70,7 +69,7 @@ async def test_kill_during_the_start_leaves_nothing() -> None:
         sandbox = await process.start("test", argv, limits=LIMITS)
         await asyncio.sleep(milliseconds / 1000)
         sandbox.kill()
-        await sandbox.process.wait()
+        await sandbox.wait()
         await sandbox.close()
     assert await wait_until_gone(marker) == []
 
@@ -88,7 +87,7 @@ async def test_a_killed_server_takes_its_sandbox_along(tmp_path: Path) -> None:
             async def main():
                 argv = [sys.executable, "-S", "-c", {FAMILY!r}, {marker!r}]
                 sandbox = await process.start("test", argv, limits=Limits(processes=32))
-                print(await sandbox.process.stdout.readline(), flush=True)
+                print(await sandbox.stdout.readline(), flush=True)
                 await asyncio.sleep(60)
 
             asyncio.run(main())
@@ -134,9 +133,8 @@ async def test_a_program_that_could_not_be_reached_is_told_apart(tmp_path: Path)
     sandbox = await process.start(
         "test", ["/bin/true"], limits=LIMITS, readonly={"/data": str(tmp_path / "gone")}
     )
-    assert sandbox.process.stdout is not None
-    said = await sandbox.process.stdout.read()
-    assert await sandbox.process.wait() != 0
+    said = await sandbox.stdout.read()
+    assert await sandbox.wait() != 0
     assert not sandbox.was_launched()
     assert b"bwrap: Can't find source path" in said
     await sandbox.close()

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import msgspec
 
 from ...sandbox import access, bubblewrap, process
-from ...sandbox.bubblewrap import SHM
 from ...sandbox.limits import GIB, Limits
-from ...sandbox.view import TMP
+from ...sandbox.view import SHM, TMP
+from ...sandbox.zygote import Zygote
 from ..schema import JobError
 from . import RunSpec, RunStatus
 
@@ -37,15 +37,18 @@ Ending = Literal["time_limit", "stopped"]
 class LocalRunner:
     """Runs in sandboxes that die with this process."""
 
-    def __init__(self, refusal: str | None = None) -> None:
-        """`refusal`: why nothing may run here, as the failed self-test of the sandbox said."""
-        self._refusal = refusal
+    def __init__(self, refusal: str | None = None, zygote: Zygote | None = None) -> None:
+        """`refusal`: why nothing may run here, as the failed self-test of the sandbox said.
+
+        `zygote`: forks the runs as soon as it is ready; without one each of them starts cold.
+        """
+        self._refusal, self._zygote = refusal, zygote
         self._runs: dict[str, _Run] = {}
 
     async def start(self, spec: RunSpec) -> dict[str, Any]:
         """Start a run; the same job id gives the run that is already there."""
         if spec.job_id not in self._runs:
-            run = self._runs[spec.job_id] = _Run(spec)
+            run = self._runs[spec.job_id] = _Run(spec, self._zygote)
             work = run.execute() if self._refusal is None else _refuse(self._refusal)
             run.task = asyncio.create_task(work)
         return {"runner": "local", "job_id": spec.job_id}
@@ -81,6 +84,7 @@ LOST = RunStatus("lost", error=JobError("worker_lost", "The worker that ran it i
 @dataclass
 class _Run:
     spec: RunSpec
+    zygote: Zygote | None
     task: asyncio.Task[RunStatus] = field(init=False)
     started: float = field(default_factory=time.monotonic)
     sandbox: process.Sandbox | None = None
@@ -92,7 +96,7 @@ class _Run:
         """Kill the sandbox, now or as soon as it is there; the first reason holds."""
         if self.ending is None:
             self.ending = why
-        if self.sandbox is not None and self.sandbox.process.returncode is None:
+        if self.sandbox is not None and self.sandbox.returncode is None:
             self.sandbox.kill()
 
     def describe(self) -> RunStatus:
@@ -117,6 +121,7 @@ class _Run:
             # Files, not their folder: what a job can put on the disk has an end.
             writable={f"/out/{name}": str(spec.folder / "out" / name) for name in _outputs(spec)},
             cwd=TMP,
+            zygote=self.zygote,
         )
         timer: asyncio.TimerHandle | None = None
         try:
@@ -128,21 +133,21 @@ class _Run:
                 timer = asyncio.get_running_loop().call_later(left, self.end, "time_limit")
             with spec.log.open("wb", buffering=0) as log:  # read while it grows
                 await self._copy_log(log)
-            code = await sandbox.process.wait()
+            code = await sandbox.wait()
             return await asyncio.to_thread(self._conclude, code)
         finally:
             if timer is not None:
                 timer.cancel()
-            if sandbox.process.returncode is None:
+            if sandbox.returncode is None:
                 sandbox.kill()
-                await sandbox.process.wait()
+                await sandbox.wait()
             await sandbox.close()
 
     async def _copy_log(self, log: FileIO) -> None:
         """Keep the first part of what it prints, and read on, so that it does not block."""
-        assert self.sandbox is not None and self.sandbox.process.stdout is not None
+        assert self.sandbox is not None
         left = self.spec.limits.log_bytes
-        while chunk := await self.sandbox.process.stdout.read(64 * 1024):
+        while chunk := await self.sandbox.stdout.read(64 * 1024):
             log.write(chunk[:left])
             self.log_truncated = self.log_truncated or len(chunk) > left
             left = max(left - len(chunk), 0)
