@@ -33,8 +33,7 @@ class Upload:
         if length > limit + (MAX_FIELD * 4 if self._parser else 0):
             raise self._too_large()
         with answer_full_disk(folder, length):
-            # Closed by `close`; it outlives this call.
-            self.file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+            self.file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  `close` closes
 
     def write(self, piece: bytes) -> None:
         """Take the next piece of the body. Writes to the disk: for a thread."""

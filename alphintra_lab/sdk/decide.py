@@ -38,8 +38,7 @@ def main(job_file: str) -> int:
     }
     try:
         decisions = encode(_decide(job, folder, bars))
-    # The boundary of the process: whatever user code raises, exits included, becomes its error.
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001  the boundary: user code may raise anything
         columns = [str(name) for frame in list(bars.values())[:1] for name in frame.columns]
         failure = describe_failure(error, folder, columns, job.get("dataset"))
         _write(job["error"], json.dumps(failure).encode())

@@ -20,6 +20,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,7 +114,7 @@ def _run_all(
         if not variant.needed and time.monotonic() > deadline:
             continue
         _empty(scratch, there)
-        ended = fork(lambda v=variant: _answer(job, folder, bars, v), float(job["seconds"]))  # type: ignore[misc]
+        ended = fork(partial(_answer, job, folder, bars, variant), float(job["seconds"]))
         answer = _read(ended)
         rerun = Rerun(
             number,
@@ -158,8 +159,7 @@ def _answer(
             files=sorted(files)[:20],
             modules=modules,
         )
-    # The boundary of the process: whatever user code raises is that variant's answer.
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001  the boundary: user code may raise anything
         message = describe_failure(error, folder)["message"]
         answer = Answer(error=message[:_ERROR_LENGTH], files=sorted(files)[:20])
     return msgspec.msgpack.encode(answer)

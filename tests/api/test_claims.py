@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -93,7 +94,7 @@ def test_a_script_of_ours_may_name_any_folder(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_too_long_names_and_unknown_fields_are_refused_while_decoding() -> None:
-    good = {
+    good: dict[str, Any] = {
         "source": {"files": {"a.py": ""}, "entry": "a.py", "folder": None, "scratch": True},
         "class_name": "A",
         "parameters": {},
@@ -105,8 +106,8 @@ def test_too_long_names_and_unknown_fields_are_refused_while_decoding() -> None:
     for bad in (
         {**good, "strategy_id": "x"},
         {**good, "dataset": "a\0"},
-        {**good, "source": {**good["source"], "owner": "x"}},  # type: ignore[dict-item]  # a dict
-        {**good, "source": {**good["source"], **long}},  # type: ignore[dict-item]
+        {**good, "source": {**good["source"], "owner": "x"}},
+        {**good, "source": {**good["source"], **long}},
     ):
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert(bad, LineBacktest)

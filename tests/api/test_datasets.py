@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -35,10 +36,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-def upload(lab: Lab, content: bytes, status: int = 201, **query: str) -> dict:  # type: ignore[type-arg]  # JSON
+def upload(lab: Lab, content: bytes, status: int = 201, **query: str) -> dict[str, Any]:
     answer = lab.request("POST", "/api/datasets/upload", content=content, params=query)
     assert answer.status_code == status, answer.text
-    return answer.json()  # type: ignore[no-any-return]
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def count_descriptors(lab: Lab) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from alphintra_lab.datasets.checks import score
-from alphintra_lab.datasets.schema import Finding
+from alphintra_lab.datasets.schema import Finding, Severity
 from alphintra_lab.datasets.sources import find_file
 from tests.datasets.files import prepare
 
@@ -187,8 +187,8 @@ def test_real_splits_are_found_and_a_real_crash_is_not(tmp_path: Path) -> None:
 
 
 def test_the_score_is_one_less_what_each_finding_costs() -> None:
-    def finding(severity: str, count: int) -> Finding:
-        return Finding(check="x", severity=severity, count=count, rows=[], message="")  # type: ignore[arg-type]
+    def finding(severity: Severity, count: int) -> Finding:
+        return Finding(check="x", severity=severity, count=count, rows=[], message="")
 
     # 10 of 1000 rows: 10 x 0.01 = 0.1. 30 of 1000: 2 x 0.03 = 0.06.
     assert score([finding("error", 10), finding("warning", 30)], 1000) == pytest.approx(0.84)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,10 +47,13 @@ def test_the_hash_stays_the_same_for_ever() -> None:
 
 def test_the_hash_does_not_depend_on_how_parquet_stores_it(tmp_path: Path) -> None:
     table = make_table([1.5, 2.5])
-    for number, options in enumerate(
-        ({"compression": "snappy"}, {"row_group_size": 1}, {"version": "1.0"})
-    ):
-        pq.write_table(table, tmp_path / f"{number}.parquet", **options)  # type: ignore[arg-type]
+    ways: list[dict[str, Any]] = [
+        {"compression": "snappy"},
+        {"row_group_size": 1},
+        {"version": "1.0"},
+    ]
+    for number, options in enumerate(ways):
+        pq.write_table(table, tmp_path / f"{number}.parquet", **options)
         read = pq.read_table(tmp_path / f"{number}.parquet")
         read = read.set_column(0, "time", read["time"].cast(pa.timestamp("ns", "UTC")))
         assert store.hash_bars(read) == store.hash_bars(table)
