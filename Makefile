@@ -4,7 +4,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
 
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -36,6 +38,7 @@ endef
 # that a new build is seen at once. The link goes first: an uninstall would follow it.
 define install_lab
 	@echo "Installing the lab$(1)"
+	@mkdir -p alphintra_lab/labextension # it may not be built yet, but has to be there
 	@rm -rf $(LINK)
 	@$(call install,-e '.$(1)')
 	@rm -rf $(LINK)
@@ -43,17 +46,25 @@ define install_lab
 	@ln -s $(CURDIR)/alphintra_lab/labextension $(LINK)
 endef
 
+# Two at a time, as one waits for the network while the other keeps a core busy.
+SIDE_BY_SIDE_MAKE := $(MAKE) --no-print-directory --jobs=2 SIDE_BY_SIDE=1
+
 .PHONY: help
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: run
-run: $(VENV)/.stamp-lab ## set everything up and open the lab on port 8002
+run: ## set everything up and open the lab on port 8002
+	@$(SIDE_BY_SIDE_MAKE) --silent $(VENV)/.stamp-modules $(VENV)/.stamp-lab
+	@$(MAKE) --silent $(VENV)/.stamp-page
 	mkdir -p workspace
 	exec alphintra-lab --ServerApp.root_dir=$(CURDIR)/workspace $(if $(SUDO),,--allow-root)
 
 .PHONY: test
-test: dev chromium lint types imports page generated pytest ## set everything up and run every test (about 15 minutes)
+test: ## set everything up and run every test (about 15 minutes)
+	@$(SIDE_BY_SIDE_MAKE) --silent $(VENV)/.stamp-modules $(VENV)/.stamp-dev
+	@$(SIDE_BY_SIDE_MAKE) chromium $(VENV)/.stamp-page lint imports types page
+	@$(MAKE) --no-print-directory generated pytest
 
 .PHONY: check
 check: dev lint types imports tsc pytest-fast ## the two-minute loop while editing
@@ -95,7 +106,9 @@ clean: ## remove the environment and everything that was built
 
 # The parts.
 .PHONY: dev lint types imports tsc page generated pytest pytest-fast chromium
-dev: $(VENV)/.stamp-dev
+dev:
+	@$(SIDE_BY_SIDE_MAKE) --silent $(VENV)/.stamp-modules $(VENV)/.stamp-dev
+	@$(MAKE) --silent $(VENV)/.stamp-page
 
 lint:
 	ruff check .
@@ -124,7 +137,7 @@ pytest-fast:
 	python -m pytest -q -n auto --dist loadfile -m '$(FAST)'
 
 # Debian's Chromium. Ubuntu has it as a snap only, which does not run everywhere: there, Playwright's own.
-chromium: dev
+chromium:
 	@command -v chromium >/dev/null || if . /etc/os-release && [ "$$ID" = ubuntu ]; then \
 		playwright install --with-deps chromium; \
 	else \
@@ -152,10 +165,10 @@ $(VENV)/.stamp-page: $(VENV)/.stamp-modules $(PAGE_SOURCES)
 	@cd labextension && jlpm build:prod
 	@touch $@
 
-$(VENV)/.stamp-lab: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED) | $(VENV)/.stamp-page
+$(VENV)/.stamp-lab: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED)
 	$(call install_lab,)
 	@touch $@
 
-$(VENV)/.stamp-dev: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED) | $(VENV)/.stamp-page
+$(VENV)/.stamp-dev: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED)
 	$(call install_lab,[dev])
 	@touch $@ $(VENV)/.stamp-lab
