@@ -61,6 +61,9 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "memfd_secret": (447, 447),
+    # Memory that no rlimit counts, and a number of which the whole machine has only one.
+    "memfd_create": (319, 279),
+    "io_setup": (206, 0),
     "mbind": (237, 235),
     "set_mempolicy": (238, 237),
     "set_mempolicy_home_node": (450, 450),
@@ -114,9 +117,14 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 }
 
 # Calls that are judged by their arguments.
-JUDGED: dict[str, tuple[int, int]] = {
+JUDGED: dict[str, tuple[int | None, int | None]] = {
     "clone": (56, 220),
     "clone3": (435, 435),
+    "fcntl": (72, 25),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
     "socket": (41, 198),
     "socketpair": (53, 199),
     "personality": (135, 92),
@@ -128,6 +136,9 @@ AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 SOCK_STREAM, SOCK_DGRAM, SOCK_TYPE_MASK = 1, 2, 0xF
 IPPROTO_TCP, IPPROTO_UDP = 6, 17
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+F_SETLEASE = 1024
+S_ISUID_OR_S_ISGID = 0o6000
+MODE_AT = {"chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2}  # which argument it is
 # Linux, Linux without address randomisation, and "tell me": what Docker allows too.
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
@@ -156,7 +167,7 @@ def program(machine: str | None = None) -> bytes:
         known = " and ".join(AUDIT_ARCHITECTURE)
         raise ValueError(f"There is no system call filter for {machine!r}; there is for {known}.")
     column = list(AUDIT_ARCHITECTURE).index(machine)
-    calls = {name: numbers[column] for name, numbers in JUDGED.items()}
+    calls = {name: number for name, n in JUDGED.items() if (number := n[column]) is not None}
     # i386 calls on x86_64 come under another architecture; x32 ones with a number above NEWEST.
     code: list[Instruction] = [
         (LOAD, 0, 0, ARCHITECTURE_AT),
@@ -177,6 +188,13 @@ def program(machine: str | None = None) -> bytes:
     code += _judge(calls["socketpair"], [_argument(0), *_only([AF_UNIX], errno.EOPNOTSUPP)])
     code += _judge(calls["personality"], [_argument(0), *_only(PERSONALITIES, errno.EPERM)])
     code += _judge(calls["ioctl"], [_argument(1), *_never([TIOCSTI, TIOCLINUX])])
+    # Whoever opens a leased file waits for its holder, up to 45 s: the server must not.
+    code += _judge(calls["fcntl"], [_argument(1), *_never([F_SETLEASE])])
+    for name, position in MODE_AT.items():
+        if name in calls:
+            # A program in a writable folder that makes whoever runs it the sandbox's user.
+            verdict = [(JUMP_ANY_BIT, 0, 1, S_ISUID_OR_S_ISGID), _refuse(errno.EPERM), ALLOW]
+            code += _judge(calls[name], [_argument(position), *verdict])
     for numbers in DENIED.values():
         number = numbers[column]
         if number is not None:
