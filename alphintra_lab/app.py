@@ -10,10 +10,11 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool
+from traitlets import Bool, Int
 from traitlets.config import Config
 
 from . import __version__, events
+from .api.bodies import refuse_large_bodies
 from .api.handler import tornado_handlers
 from .api.lab import Lab
 from .api.line import serve_line
@@ -24,11 +25,14 @@ from .datasets.service import remove_unused_files
 from .db import upgrade
 from .errors import LabError
 from .processes import command_of, environment_of_child
+from .sandbox.limits import KERNEL as KERNEL_LIMITS
 from .sandbox.provisioner import BubblewrapProvisioner
-from .sandbox.self_test import self_test
+from .sandbox.self_test import self_test, test_forks
+from .sandbox.warm import WarmKernels
+from .sandbox.zygote import Zygote
 
 KERNEL = "alphintra-sandboxed"
-LOAD_FRAMES_AFTER = 5.0
+LOAD_FRAMES_AFTER, WARM_AFTER = 5.0, 6.0
 """Seconds after the start."""
 
 
@@ -42,6 +46,9 @@ class AlphintraLab(ExtensionApp):
     classes = [LabConfig]  # noqa: RUF012  # traitlets' own declaration
 
     worker = Bool(True, help="Run jobs beside this server.").tag(config=True)
+    warm_kernels = Int(
+        1, help="Kernels that run before they are asked for. 0: none, and no process to fork from."
+    ).tag(config=True)
     sandbox_test = Bool(True, help="Test the sandbox when the server starts.").tag(config=True)
 
     def initialize_settings(self) -> None:
@@ -70,6 +77,8 @@ class AlphintraLab(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Put the handler table under the server's base URL."""
         self.handlers.extend(tornado_handlers(ROUTES))
+        assert self.serverapp is not None
+        refuse_large_bodies(self.serverapp.web_app, self.serverapp.base_url, ROUTES)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         assert serverapp.event_logger is not None
@@ -130,6 +139,21 @@ class AlphintraLab(ExtensionApp):
         BubblewrapProvisioner.refusal = None if result.passed else result.message
         if not result.passed:
             self.log.error("The sandbox cannot be used: %s", result.message)
+        elif self.warm_kernels:
+            self._keep(self._keep_warm())
+
+    async def _keep_warm(self) -> None:
+        """Load what kernels need before somebody waits for it, but not at once."""
+        await asyncio.sleep(WARM_AFTER)
+        zygote = Zygote()
+        kernels = WarmKernels(zygote, self.warm_kernels, self.lab.home, KERNEL_LIMITS)
+        BubblewrapProvisioner.zygote, BubblewrapProvisioner.warm = zygote, kernels
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(zygote.run(lambda it: test_forks(it, [self.lab.home])))
+                group.create_task(kernels.run())
+        finally:
+            BubblewrapProvisioner.zygote = BubblewrapProvisioner.warm = None
 
     async def _keep_worker(self) -> None:
         """Run the worker; start it again when it dies, more slowly each time."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import tempfile
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 import msgspec
-from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.web import Finish, stream_request_body
 
@@ -24,13 +22,11 @@ from ..datasets.schema import (
 )
 from ..db import Page
 from ..errors import Invalid, LabError
-from .handler import ErrorAnswer, LabHandler, ListQuery, Route, endpoint
+from .bodies import StreamingHandler
+from .handler import LabHandler, ListQuery, Route, endpoint
 from .uploads import Upload
 
 PIECE = 1024 * 1024
-# How much of a refused body is still taken, so that the sender gets to read why: a connection
-# closed with unread data in it is reset, and the answer may be lost with it.
-LINGER = 64 * PIECE
 
 
 class UploadQuery(msgspec.Struct, frozen=True):
@@ -77,11 +73,10 @@ class DatasetsHandler(LabHandler):
 
 
 @stream_request_body
-class UploadHandler(LabHandler):
+class UploadHandler(StreamingHandler):
     """The way in for a file."""
 
     upload: Upload | None = None
-    refused = False
     received = False
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in LabHandler
@@ -89,11 +84,7 @@ class UploadHandler(LabHandler):
         await super().prepare()
         if self._finished or self.request.method != "POST":
             return
-        connection = self.request.connection
-        assert isinstance(connection, HTTP1Connection)
-        connection.set_max_body_size(2**62)  # the lab's own limit answers, with words
         self.pieces = bytearray()
-        self.discarded = 0
         headers = self.request.headers
         length = headers.get("Content-Length", "")
         try:
@@ -106,14 +97,12 @@ class UploadHandler(LabHandler):
                 headers.get("Content-Type", ""),
             )
         except LabError as error:
-            await self._refuse(error)
+            await self.refuse(error)
 
     async def data_received(self, chunk: bytes) -> None:
         """Tornado hands over the body as it comes."""
         if self.refused or self.upload is None:
-            self.discarded += len(chunk)
-            if self.discarded > LINGER and not self._finished:
-                self.finish()  # and Tornado hangs up
+            await super().data_received(chunk)
             return
         self.pieces += chunk
         if len(self.pieces) >= PIECE:
@@ -121,26 +110,11 @@ class UploadHandler(LabHandler):
                 await self._write(self.upload)
             except LabError as error:
                 self.upload.close()
-                await self._refuse(error)
+                await self.refuse(error)
 
     async def _write(self, upload: Upload) -> None:
         pieces, self.pieces = bytes(self.pieces), bytearray()
         await asyncio.to_thread(upload.write, pieces)
-
-    async def _refuse(self, error: LabError) -> None:
-        """Answer at once; the connection is closed a little later, or when the body has come."""
-        body = msgspec.json.encode(ErrorAnswer(error.message, error.code, error.field))
-        self.refused = True
-        self.set_status(error.status)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Content-Length", str(len(body)))
-        self.set_header("Connection", "close")
-        self.write(body)
-        if self.request.headers.get("Expect", "").lower() == "100-continue":
-            self.finish()  # the sender waits for leave, and has sent nothing
-            return
-        with contextlib.suppress(StreamClosedError):
-            await self.flush()
 
     @endpoint(status=201, session=False, streams=True)
     async def post(self, query: UploadQuery) -> DatasetDetail:
