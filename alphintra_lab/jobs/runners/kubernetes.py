@@ -1,0 +1,328 @@
+"""Runs a strategy as a pod of a Kubernetes cluster: the same program as the local runner's.
+
+Its files lie on a volume that the lab mounts, too. The pod is found again by its name, so the lab
+that looks how a run stands need not be the process that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import math
+import re
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...engine.variants import Variant
+from ...errors import Conflict, LabError, Unavailable
+from ...sandbox import bubblewrap
+from ...sandbox.cluster import INSTANCE, KubernetesCluster
+from ...sandbox.limits import Limits
+from ...sandbox.pod_trouble import Ending, NoAnswer, find_ending, find_obstacle, is_running
+from ..schema import JobError
+from . import RunSpec, RunStatus
+
+# What a run's folder holds, and what its process may say of itself, is the same wherever it runs.
+from .local import _describe_end, _lay_out, _outputs, _place, _read_error, _read_progress, _size
+
+if TYPE_CHECKING:
+    from ...sandbox.pods import PodPlan
+
+POLL = 0.3
+LOG_EVERY = 2.0
+AWAY_SECONDS = 120.0
+"""For so long the cluster's API may be away while a run is waited for."""
+SPEC = "alphintra-lab/spec"
+"""The annotation by which a pod is known to run just this."""
+LONGEST = 45
+OWN_ENDINGS = ("Completed", "Error", "Succeeded", "Failed")
+"""The cluster's words where the program ended by itself."""
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """What is to be known of a run to tell how it stands; goes into the job's row."""
+
+    pod: str
+    folder: str
+    checks: bool
+    seconds: float | None
+    limits: Limits
+
+    @property
+    def spec(self) -> RunSpec:
+        """As much of it as names files and limits."""
+        folder = Path(self.folder)
+        variants = [Variant("repeat", 0, 0)] if self.checks else []
+        return RunSpec(
+            job_id=self.pod,
+            folder=folder,
+            strategy_folder=folder,
+            bars={},
+            variants=variants,
+            limits=self.limits,
+        )
+
+
+@dataclass
+class _Watch:
+    """What this process has seen of a run."""
+
+    since: float = field(default_factory=time.monotonic)
+    begun: float | None = None
+    logged: float = 0.0
+    log_truncated: bool = False
+    looked: float = 0.0
+    last: RunStatus = field(default_factory=lambda: RunStatus("running"))
+    ended: RunStatus | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class KubernetesRunner:
+    """Runs in pods, configured by `KubernetesCluster`."""
+
+    def __init__(self, cluster: KubernetesCluster | None = None) -> None:
+        """`cluster`: the settings; by default those of the environment."""
+        self.cluster = cluster or KubernetesCluster()
+        self._watches: dict[str, _Watch] = {}
+
+    async def start(self, spec: RunSpec) -> dict[str, Any]:
+        """Start a run; a pod that already runs just this, whoever started it, is taken on."""
+        run = _Run(
+            pod=_name_pod(spec.job_id),
+            folder=str(spec.folder),
+            checks=bool(spec.variants),
+            seconds=spec.last_seconds if spec.variants else spec.limits.seconds,
+            limits=spec.limits,
+        )
+        watch = self._watches[run.pod] = _Watch()
+        try:
+            await asyncio.to_thread(self._create, spec, run)
+        except LabError as error:
+            message = f"Nothing was run. {error.message}"
+            watch.ended = RunStatus("failed", error=JobError("sandbox_failed", message))
+        return {"runner": "kubernetes", "job_id": spec.job_id, "run": msgspec.to_builtins(run)}
+
+    async def status(self, handle: dict[str, Any]) -> RunStatus:
+        """How the run stands; what was last seen of it while the cluster's API is away."""
+        run = msgspec.convert(handle["run"], _Run)
+        watch = self._watches.setdefault(run.pod, _Watch())
+        with contextlib.suppress(Unavailable):
+            await asyncio.to_thread(self._look, run, watch)
+        return watch.ended or watch.last
+
+    async def wait(self, handle: dict[str, Any]) -> RunStatus:
+        """How it ended. Cancelling this leaves the run alone."""
+        run = msgspec.convert(handle["run"], _Run)
+        watch = self._watches.setdefault(run.pod, _Watch())
+        answered = time.monotonic()
+        while watch.ended is None:
+            try:
+                await asyncio.to_thread(self._look, run, watch)
+                answered = time.monotonic()
+            except Unavailable as error:
+                if time.monotonic() - answered > AWAY_SECONDS:
+                    return RunStatus("lost", error=JobError("worker_lost", error.message))
+            if watch.ended is None:
+                await asyncio.sleep(POLL)
+        return watch.ended
+
+    async def stop(self, handle: dict[str, Any]) -> None:
+        """Delete the pod, and forget the run; whoever waits for it is told."""
+        run = msgspec.convert(handle["run"], _Run)
+        watch = self._watches.pop(run.pod, None)
+        if watch is not None and watch.ended is None:
+            error = JobError("cancelled", "The run was stopped.")
+            watch.ended = RunStatus("stopped", watch.last.progress, error=error)
+        await asyncio.to_thread(self.cluster.delete_pod, run.pod, wait=True)
+
+    def remove_orphans(self, alive: set[str]) -> list[str]:
+        """Delete the pods of this lab's jobs whose ids are not `alive`; blocks."""
+        return self.cluster.remove_orphans("job", {_label(job_id) for job_id in alive})
+
+    def _create(self, spec: RunSpec, run: _Run) -> None:
+        from ...sandbox import pods
+
+        mark, laid_out = _fingerprint(spec), False
+        for _ in range(3):
+            pod = self.cluster.read_pod(run.pod)
+            if pod is not None and pod.metadata is not None:
+                same = (pod.metadata.annotations or {}).get(SPEC) == mark
+                # Made by another process just now, it would write into files that are replaced.
+                ours = (pod.metadata.labels or {}).get(pods.INSTANCE) == INSTANCE
+                if same and pod.metadata.deletion_timestamp is None and (ours or not laid_out):
+                    return
+                self.cluster.delete_pod(run.pod, wait=True)
+            _lay_out(spec)
+            laid_out = True
+            with contextlib.suppress(Conflict, NoAnswer):  # made meanwhile, or the answer was lost
+                self.cluster.create_pod(self._plan(spec, run, mark))
+                return
+        raise Unavailable(
+            f"The pod {run.pod} could not be made in three attempts: the cluster's API does not "
+            "answer, or somebody else deletes it. Try again in a minute."
+        )
+
+    def _plan(self, spec: RunSpec, run: _Run, mark: str) -> PodPlan:
+        from ...sandbox.pods import PodPlan
+
+        user = bubblewrap.choose_user(spec.job_id)
+        program = "rerun" if spec.variants else "decide"
+        locate = self.cluster.locate
+        start = self.cluster.start_seconds
+        return PodPlan(
+            name=run.pod,
+            kind="job",
+            id=_label(spec.job_id),
+            command=["python", "-m", f"alphintra_lab.sdk.{program}", "/job/job.json"],
+            user=user.user,
+            group=user.group,
+            own_user=user.real,
+            limits=spec.limits,
+            # The cluster's clock starts before the image is there, and holds when we are gone.
+            deadline=None if run.seconds is None else math.ceil(run.seconds) + start,
+            readonly={
+                "/job/job.json": locate(spec.folder / "job.json"),
+                "/strategy": locate(spec.strategy_folder),
+                **{_place(i, s): locate(path) for i, (s, path) in enumerate(spec.bars.items())},
+            },
+            # Files, not their folder: no link can be made there, and each has its largest size.
+            writable={
+                f"/out/{name}": locate(spec.folder / "out" / name) for name in _outputs(spec)
+            },
+            annotations={SPEC: mark},
+        )
+
+    def _look(self, run: _Run, watch: _Watch) -> None:
+        """See how the pod stands; not again within `POLL` seconds."""
+        with watch.lock:
+            if watch.ended is not None or time.monotonic() - watch.looked < POLL:
+                return
+            status = self._read(run, watch)
+            watch.looked = time.monotonic()
+            if status.state == "running":
+                watch.last = status
+            elif watch.ended is None:  # else it was stopped while we looked
+                watch.ended = status
+
+    def _read(self, run: _Run, watch: _Watch) -> RunStatus:
+        pod = self.cluster.read_pod(run.pod)
+        if pod is None:
+            return LOST
+        if ending := find_ending(pod):
+            self._save_log(run, watch)
+            return self._conclude(run, watch, ending)
+        now = time.monotonic()
+        if not is_running(pod):
+            why, hopeless = find_obstacle(pod)
+            if hopeless or now - watch.since > self.cluster.start_seconds:
+                self.cluster.delete_pod(run.pod)
+                error = JobError("sandbox_failed", f"Nothing was run. {why}")
+                return RunStatus("failed", error=error)
+            return watch.last
+        watch.begun = watch.begun or now
+        seconds = now - watch.begun
+        if now - watch.logged > LOG_EVERY:
+            self._save_log(run, watch)
+            watch.logged = time.monotonic()
+        if run.seconds is not None and seconds > run.seconds:
+            self._save_log(run, watch)
+            self.cluster.delete_pod(run.pod)
+            return self._fail(run, watch, _time_limit(run), seconds)
+        progress = _read_progress(run.spec) or watch.last.progress
+        return RunStatus("running", progress, seconds, log_truncated=watch.log_truncated)
+
+    def _save_log(self, run: _Run, watch: _Watch) -> None:
+        """Keep the first part of what it printed."""
+        size = run.limits.log_bytes
+        data = self.cluster.read_log(run.pod, size + 1)
+        watch.log_truncated = len(data) > size
+        run.spec.log.write_bytes(data[:size])
+
+    def _conclude(self, run: _Run, watch: _Watch, ending: Ending) -> RunStatus:
+        error = _explain(run, ending, self.cluster)
+        if error is not None:
+            return self._fail(run, watch, error, ending.seconds)
+        return RunStatus("succeeded", 1.0, ending.seconds, log_truncated=watch.log_truncated)
+
+    def _fail(self, run: _Run, watch: _Watch, error: JobError, seconds: float) -> RunStatus:
+        progress = _read_progress(run.spec) or watch.last.progress
+        return RunStatus("failed", progress, seconds, error, watch.log_truncated)
+
+
+LOST = RunStatus(
+    "lost", error=JobError("worker_lost", "The pod that ran it is gone. Run it again.")
+)
+
+
+def _explain(run: _Run, ending: Ending, cluster: KubernetesCluster) -> JobError | None:
+    """Why it failed, or None where it did not."""
+    if ending.reason == "OOMKilled":
+        return JobError(
+            "memory_limit",
+            f"The strategy used all the memory that it may, {_size(run.limits)}, and was stopped. "
+            "Work on fewer columns, or in smaller pieces.",
+        )
+    if ending.reason == "DeadlineExceeded" and ending.started:
+        return _time_limit(run)
+    if ending.reason not in OWN_ENDINGS:
+        code = "process_died" if ending.launched else "sandbox_failed"
+        said = ending.message.rstrip(".") or "no reason given"
+        return JobError(
+            code,
+            f"The cluster ended the run: {ending.reason}: {said}. Run it again; if it happens "
+            "again, print less and ask the cluster's owner.",
+        )
+    if not ending.launched:
+        said = run.spec.log.read_text(errors="replace").strip()[-500:]
+        return JobError(
+            "sandbox_failed",
+            f"The image {cluster.image} did not start the lab's program, so nothing was run: "
+            f"{said}. It needs python on its PATH, and the lab's package.",
+        )
+    if ending.code == 0 and run.spec.product.stat().st_size:
+        return None
+    reported = _read_error(run.spec.folder / "out" / "error.json")
+    if ending.code == 1 and reported is not None:
+        if reported.code == "memory_limit":
+            text = f"{reported.message} The limit is {_size(run.limits)}."
+            return msgspec.structs.replace(reported, message=text)
+        return reported
+    if ending.code == 128 + signal.SIGXCPU:
+        text = f"Stopped at the limit of {run.limits.cpu_seconds} s of computing."
+        return JobError("time_limit", text)
+    return JobError("process_died", _describe_end(ending.code or 0))
+
+
+def _time_limit(run: _Run) -> JobError:
+    if run.checks:
+        text = f"Running it again took longer than {run.seconds:g} s, and was ended."
+    else:
+        text = (
+            f"Stopped at the time limit, {run.seconds:g} s. "
+            "Look for a loop without an end, or use fewer bars."
+        )
+    return JobError("time_limit", text)
+
+
+def _fingerprint(spec: RunSpec) -> str:
+    """Tells two runs apart that have the same job id: a run, and its checks, part by part."""
+    return hashlib.sha256(msgspec.json.encode(spec, enc_hook=str, order="sorted")).hexdigest()[:32]
+
+
+def _label(job_id: str) -> str:
+    """The job's id as labels and names of objects may hold it: itself, where it is a UUID."""
+    safe = re.sub(r"[^a-z0-9-]+", "-", job_id.lower()).strip("-")
+    if safe == job_id and len(safe) <= LONGEST:
+        return safe
+    return f"{safe[: LONGEST - 9]}-{hashlib.sha256(job_id.encode()).hexdigest()[:8]}"
+
+
+def _name_pod(job_id: str) -> str:
+    return f"alphintra-job-{_label(job_id)}"

@@ -1,0 +1,334 @@
+"""The Kubernetes cluster that the lab's pods run in: its settings, its API, its errors in words.
+
+Everything here that asks the cluster blocks: call it in a thread. The `kubernetes` package is an
+extra, loaded on first use.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from traitlets import Bool, Dict, Float, Int, TraitType, Unicode
+from traitlets.config import Configurable
+
+from ..errors import Invalid, NotFound, Unavailable
+from .pod_trouble import NoAnswer, Place, explain_refusal
+
+if TYPE_CHECKING:
+    from kubernetes import client
+
+    from .pods import Kind, Owner, PodPlan, Site
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+TIMEOUT = (5.0, 30.0)
+"""Seconds to connect, and to answer."""
+GONE_SECONDS = 30.0
+"""How long a deleted pod may take to be gone."""
+INSTANCE = secrets.token_hex(4)
+"""This process, on the labels of what it starts."""
+GROUPS = {"Pod": "v1", "Deployment": "apps/v1", "StatefulSet": "apps/v1"}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Setting(Unicode[str, str]):
+    """A text whose default is ALPHINTRA_KUBERNETES_<NAME> where the environment has it."""
+
+    def default(self, obj: Any = None) -> str:
+        """What the environment says, else what stands here."""
+        del obj
+        assert self.name is not None
+        return os.environ.get(f"ALPHINTRA_KUBERNETES_{self.name.upper()}", str(self.default_value))
+
+
+def _setting(help: str, default: str = "") -> TraitType[str, str]:
+    return Setting(default, help=help).tag(config=True)
+
+
+class KubernetesCluster(Configurable):
+    """Where kernels and jobs run as pods. Each text may also stand in the environment."""
+
+    namespace = _setting("Namespace of the pods. Default: the lab's own, or `default`.")
+    image = _setting("Image of the sandbox: Python with the lab's package in it.")
+    claim = _setting("PersistentVolumeClaim that holds the workspace and the lab's home.")
+    volume_path = _setting("Folder in which this claim is mounted here, where the lab runs.")
+    runtime_class = _setting("RuntimeClass of the pods, `gvisor` say. Default: the cluster's.")
+    seccomp_profile = _setting(
+        "Seccomp profile on the nodes, as `Localhost` names it. Default: RuntimeDefault."
+    )
+    pull_secret = _setting("Secret with which the image is pulled.")
+    kubeconfig = _setting("Path of a kubeconfig. Default: the lab's own service account, in a pod.")
+    owner = _setting(
+        "What the pods go with, `Deployment/NAME`, `StatefulSet/NAME` or `Pod/NAME` in their own "
+        "namespace, or `none`. Default: the pod in which the lab runs."
+    )
+    lab = _setting("Name of this lab, one for each server. Default: the machine's.")
+    server_labels = Dict(
+        value_trait=Unicode(),
+        default_value={"app.kubernetes.io/name": "alphintra-lab"},
+        help="Labels of the server's own pod: from there alone kernels are reached.",
+    ).tag(config=True)
+    cpus = Float(1.0, help="Processors of a pod.").tag(config=True)
+    user_namespaces = Bool(
+        False, help="Give each pod a user namespace (`hostUsers: false`). The nodes must know it."
+    ).tag(config=True)
+    start_seconds = Int(300, help="Seconds that a pod may wait for a node and its image.").tag(
+        config=True
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._lock = threading.RLock()
+        self._opened: tuple[client.CoreV1Api, Site] | None = None
+
+    @functools.cached_property
+    def space(self) -> str:
+        """The pods' namespace."""
+        return self.namespace or _own_namespace() or "default"
+
+    def open(self) -> tuple[client.CoreV1Api, Site]:
+        """The API, once what pods need stands: settings, owner, policies; orphans are removed."""
+        with self._lock:
+            if self._opened is None:
+                self._check_settings()
+                connection = self._connect()
+                api = _load().CoreV1Api(connection)
+                site = self._describe(api, connection)
+                self._ensure_policies(connection, site)
+                self._remove_orphans(api, site, "kernel")
+                self._opened = api, site
+            return self._opened
+
+    def create_pod(self, plan: PodPlan) -> client.V1Pod:
+        """Create a pod; raises Conflict where one of this name is there, Invalid or Unavailable."""
+        from . import pods
+
+        api, site = self.open()
+        create = self._asking(api.create_namespaced_pod, "create the pod")
+        return create(self.space, pods.make_pod(plan, site), field_validation="Strict")
+
+    def create_secret(self, name: str, pod: client.V1Pod, text: str) -> None:
+        """Create a kernel's secret; it goes with the pod."""
+        from . import pods
+
+        api, site = self.open()
+        create = self._asking(api.create_namespaced_secret, "create the secret")
+        create(self.space, pods.make_secret(name, pod, site, text), field_validation="Strict")
+
+    def read_pod(self, name: str) -> client.V1Pod | None:
+        """The pod as it stands, or None."""
+        api, _ = self.open()
+        try:
+            return self._asking(api.read_namespaced_pod, "read the pod")(name, self.space)
+        except NotFound:
+            return None
+
+    def read_log(self, name: str, size: int) -> bytes:
+        """The first `size` bytes that a pod's program printed; nothing where it never started."""
+        api, _ = self.open()
+        call: Callable[..., Any] = api.read_namespaced_pod_log
+        read = self._asking(call, "read the pod's log")
+        try:
+            # As bytes: the client would fail on what is no text.
+            answer = read(name, self.space, limit_bytes=size, _preload_content=False)
+        except (NotFound, Invalid):  # gone, or waiting to start
+            return b""
+        return bytes(answer.data)
+
+    def delete_pod(self, name: str, *, wait: bool = False) -> None:
+        """Kill a pod at once, if it is there; with `wait`, return when its name is free again."""
+        api, _ = self.open()
+        delete = self._asking(api.delete_namespaced_pod, "delete the pod")
+        try:
+            delete(name, self.space, grace_period_seconds=0)
+        except NotFound:
+            return
+        deadline = time.monotonic() + GONE_SECONDS
+        while wait and self.read_pod(name) is not None:
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"The cluster was told to delete the pod {name} {GONE_SECONDS:g} s ago, and it "
+                    "is still there. Its node may be away; ask the cluster's owner to look."
+                )
+            time.sleep(0.1)
+
+    def remove_orphans(self, kind: Kind, alive: Collection[str] = ()) -> list[str]:
+        """Delete this lab's pods of a kind that no process here looks after; their names.
+
+        Kernels of an earlier server are orphans; jobs are, unless their id is in `alive`.
+        """
+        return self._remove_orphans(*self.open(), kind, alive)
+
+    def _remove_orphans(
+        self, api: client.CoreV1Api, site: Site, kind: Kind, alive: Collection[str] = ()
+    ) -> list[str]:
+        from . import pods
+
+        labels = pods.labels_of(site) | {pods.KIND: kind}
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        if kind == "kernel":
+            selector += f",{pods.INSTANCE}!={site.instance}"
+        list_pods = self._asking(api.list_namespaced_pod, "list the pods")
+        found = list_pods(self.space, label_selector=selector)
+        delete = self._asking(api.delete_namespaced_pod, "delete the pod")
+        removed = []
+        for pod in found.items:
+            assert pod.metadata is not None and pod.metadata.name is not None
+            if (pod.metadata.labels or {}).get(pods.ID) not in alive:
+                try:
+                    delete(pod.metadata.name, self.space, grace_period_seconds=0)
+                except NotFound:
+                    continue
+                removed.append(pod.metadata.name)
+        return removed
+
+    def locate(self, path: Path) -> str:
+        """A file or folder of ours as a path in the volume. Raises Invalid for one outside."""
+        real, volume = path.resolve(), Path(self.volume_path).resolve()
+        if real == volume or not real.is_relative_to(volume):
+            raise Invalid(
+                f"{real} does not lie below {volume}, where the claim {self.claim} is mounted: "
+                "no pod can see it. Put the workspace and the lab's home into folders there.",
+                field="KubernetesCluster.volume_path",
+            )
+        return str(real.relative_to(volume))
+
+    def _check_settings(self) -> None:
+        for name in ("image", "claim", "volume_path"):
+            if not getattr(self, name):
+                raise Invalid(
+                    f"KubernetesCluster.{name} is not set, so nothing can run in the cluster: "
+                    f"{self.traits()[name].help} Or set ALPHINTRA_KUBERNETES_{name.upper()}.",
+                    field=f"KubernetesCluster.{name}",
+                )
+
+    def _connect(self) -> client.ApiClient:
+        client = _load()
+        from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+
+        configuration = client.Configuration()
+        try:
+            if self.kubeconfig:
+                load_kube_config(self.kubeconfig, client_configuration=configuration)
+            else:
+                load_incluster_config(client_configuration=configuration)
+        except (ConfigException, OSError) as error:
+            raise Unavailable(
+                f"kubernetes: no way to the cluster: {error}. In a pod, give the lab a service "
+                "account (deploy/kubernetes); elsewhere set KubernetesCluster.kubeconfig."
+            ) from error
+        return client.ApiClient(configuration)  # type: ignore[no-any-return]  # loaded by name
+
+    def _describe(self, api: client.CoreV1Api, connection: client.ApiClient) -> Site:
+        from .pods import Site
+
+        return Site(
+            lab=_as_label(self.lab or socket.gethostname()),
+            instance=INSTANCE,
+            image=self.image,
+            claim=self.claim,
+            runtime_class=self.runtime_class or None,
+            seccomp_profile=self.seccomp_profile or None,
+            pull_secret=self.pull_secret or None,
+            cpus=self.cpus,
+            user_namespaces=self.user_namespaces,
+            server_labels=dict(self.server_labels),
+            owner=self._find_owner(api, connection),
+        )
+
+    def _find_owner(self, api: client.CoreV1Api, connection: client.ApiClient) -> Owner | None:
+        from .pods import Owner
+
+        wanted = self.owner
+        if not wanted and not self.kubeconfig and _own_namespace() == self.space:
+            wanted = f"Pod/{socket.gethostname()}"
+        if wanted in ("", "none"):
+            return None
+        kind, _, name = wanted.partition("/")
+        if kind not in GROUPS or not name:
+            raise Invalid(
+                f"KubernetesCluster.owner is {wanted!r}. Write {', '.join(GROUPS)} and a name: "
+                "Deployment/alphintra-lab.",
+                field="KubernetesCluster.owner",
+            )
+        apps = _load().AppsV1Api(connection)
+        read: Callable[..., Any] = {
+            "Pod": api.read_namespaced_pod,
+            "Deployment": apps.read_namespaced_deployment,
+            "StatefulSet": apps.read_namespaced_stateful_set,
+        }[kind]
+        found = self._asking(read, f"read {wanted}, with which its pods go")(name, self.space)
+        return Owner(GROUPS[kind], kind, name, found.metadata.uid)
+
+    def _ensure_policies(self, connection: client.ApiClient, site: Site) -> None:
+        """Have the network policies as they must be, before any pod is."""
+        from . import pods
+
+        network = _load().NetworkingV1Api(connection)
+        plain = connection.sanitize_for_serialization
+        for policy in pods.make_policies(site):
+            name = policy.metadata.name  # type: ignore[union-attr]  # just made
+            try:
+                found = self._asking(network.read_namespaced_network_policy, f"read {name}")(
+                    name, self.space
+                )
+            except NotFound:
+                create = self._asking(network.create_namespaced_network_policy, f"create {name}")
+                create(self.space, policy, field_validation="Strict")
+                continue
+            if plain(found.spec) != plain(policy.spec):
+                replace = self._asking(network.replace_namespaced_network_policy, f"mend {name}")
+                replace(name, self.space, policy, field_validation="Strict")
+
+    def _asking(self, call: Callable[P, R], doing: str) -> Callable[P, R]:
+        """The call, with a time limit, and failing with a LabError in plain words."""
+
+        def ask(*args: P.args, **kwargs: P.kwargs) -> R:
+            from kubernetes.client import ApiException
+            from urllib3.exceptions import HTTPError
+
+            kwargs.setdefault("_request_timeout", TIMEOUT)
+            try:
+                return call(*args, **kwargs)
+            except ApiException as error:
+                where = Place(self.space, self.runtime_class)
+                raise explain_refusal(error.status or 0, error.body or "", doing, where) from error
+            except HTTPError as error:
+                raise NoAnswer(
+                    f"The cluster's API does not answer: {error}. Try again; if that does not "
+                    "help, ask the cluster's owner."
+                ) from error
+
+        return ask
+
+
+def _load() -> ModuleType:
+    try:
+        from kubernetes import client
+    except ImportError:
+        raise Unavailable(
+            "kubernetes: the package is not installed. Install it with "
+            "`pip install 'alphintra-lab[kubernetes]'`."
+        ) from None
+    return client
+
+
+def _own_namespace() -> str:
+    file = SERVICE_ACCOUNT / "namespace"
+    return file.read_text().strip() if file.exists() else ""
+
+
+def _as_label(text: str) -> str:
+    """A name that may stand in labels, and in names of objects."""
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:40] or "lab"
