@@ -47,7 +47,7 @@ class AlphintraLab(ExtensionApp):
 
     worker = Bool(True, help="Run jobs beside this server.").tag(config=True)
     warm_kernels = Int(
-        1, help="Kernels that run before they are asked for. 0: none, and no process to fork from."
+        1, help="Kernels that run before they are asked for, about 60 MB each."
     ).tag(config=True)
     sandbox_test = Bool(True, help="Test the sandbox when the server starts.").tag(config=True)
 
@@ -139,7 +139,7 @@ class AlphintraLab(ExtensionApp):
         BubblewrapProvisioner.refusal = None if result.passed else result.message
         if not result.passed:
             self.log.error("The sandbox cannot be used: %s", result.message)
-        elif self.warm_kernels:
+        elif self.lab_config.zygote:
             self._keep(self._keep_warm())
 
     async def _keep_warm(self) -> None:

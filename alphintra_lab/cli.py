@@ -196,6 +196,7 @@ def _add_hidden(group: Any) -> None:
     worker.add_argument("--memory-limit", type=int, required=True)
     worker.add_argument("--time-limit", type=int, required=True)
     worker.add_argument("--cores", type=int, required=True)
+    worker.add_argument("--zygote", action="store_true")
     line = group.add_parser("line")
     line.set_defaults(run="listen")
     line.add_argument("--socket", type=Path, required=True)

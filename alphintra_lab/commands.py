@@ -189,8 +189,8 @@ def _print(value: T, as_json: bool, describe: Callable[[T], str]) -> None:
 
 async def work(options: argparse.Namespace) -> int:
     """The server's worker."""
-    limits = {name: getattr(options, name) for name in ("memory_limit", "time_limit", "cores")}
-    await headless.run_worker(LabConfig(**limits))
+    names = ("memory_limit", "time_limit", "cores", "zygote")
+    await headless.run_worker(LabConfig(**{name: getattr(options, name) for name in names}))
     return OK
 
 

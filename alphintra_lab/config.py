@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError
-from traitlets import Int, Unicode, default
+from traitlets import Bool, Int, Unicode, default
 from traitlets.config import Configurable
 
 from .api.lab import Lab
@@ -73,6 +73,11 @@ class LabConfig(Configurable):
     )
     memory_limit = Int(2 * GIB, help="Memory of a strategy's process, in bytes.").tag(config=True)
     time_limit = Int(300, help="Seconds that a strategy's process may take.").tag(config=True)
+    zygote = Bool(
+        True,
+        help="Keep processes from which sandboxes are forked at once, with what user code needs "
+        "loaded: one for kernels, one for jobs, about 300 MB each. Without them all starts cold.",
+    ).tag(config=True)
     cores = Int(help="Jobs that run at once on this machine. Default: its cores.").tag(config=True)
 
     @default("home")
@@ -138,4 +143,5 @@ class LabConfig(Configurable):
             f"--memory-limit={self.memory_limit}",
             f"--time-limit={self.time_limit}",
             f"--cores={self.cores}",
+            *(["--zygote"] if self.zygote else []),
         ]

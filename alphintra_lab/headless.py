@@ -71,7 +71,7 @@ async def running_worker(
     await engine.start()
     try:
         tested = await asyncio.to_thread(self_test, [lab.home])
-        if tested.passed and stays:
+        if tested.passed and stays and config.zygote:
             warming = asyncio.create_task(zygote.run(lambda it: test_forks(it, [lab.home])))
         runner = LocalRunner(None if tested.passed else tested.message, zygote)
         run = executors(lab.database, lab.store, runner, engine, config.limits)

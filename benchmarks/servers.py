@@ -36,7 +36,13 @@ def prepare_lab(folder: Path, *arguments: str) -> Lab:
 
 def make_lab(folder: Path, *arguments: str) -> Lab:
     """A lab over the folder's home, as `alphintra-lab` starts it."""
-    return Lab(folder / "home", folder / "workspace", arguments=arguments, log=folder / "lab.log")
+    return Lab(
+        folder / "home",
+        folder / "workspace",
+        arguments=arguments,
+        log=folder / "lab.log",
+        zygote=True,
+    )
 
 
 def make_bare_server(folder: Path) -> Lab:

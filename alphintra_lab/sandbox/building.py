@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import linux
@@ -31,11 +31,14 @@ def enter_user_namespace() -> None:
         Path("/proc/self", name).write_text(text)
 
 
-def build(mounts: Sequence[Mount]) -> None:
-    """Make a root of its own with this view, and keep the zygote's at OLD_ROOT for the moment."""
+def build(mounts: Sequence[Mount], trees: Mapping[str, int]) -> None:
+    """Make a root of its own with this view, and keep the zygote's at OLD_ROOT for the moment.
+
+    `trees`: what the zygote cannot see of the machine, because it was mounted later: by its path.
+    """
     linux.set_attributes("/")  # private: nothing that is mounted here is seen elsewhere
     linux.mount("tmpfs", NEW_ROOT, "tmpfs", linux.NOSUID | linux.NODEV, "mode=0755,size=1m")
-    _lay_out(mounts, NEW_ROOT, HOST)
+    _lay_out(mounts, NEW_ROOT, HOST, trees)
     Path(NEW_ROOT + OLD_ROOT).mkdir(0o700)
     linux.pivot_root(NEW_ROOT, NEW_ROOT + OLD_ROOT)
     os.chdir("/")
@@ -51,10 +54,10 @@ def close_host() -> None:
 
 def lay_out_later(mounts: Sequence[Mount]) -> None:
     """Mount what a sandbox is given that was built already, before `close_host`."""
-    _lay_out(mounts, "", OLD_ROOT + HOST)
+    _lay_out(mounts, "", OLD_ROOT + HOST, {})
 
 
-def _lay_out(mounts: Sequence[Mount], root: str, host: str) -> None:
+def _lay_out(mounts: Sequence[Mount], root: str, host: str, trees: Mapping[str, int]) -> None:
     """Mount all of it below `root`; the machine's files are taken from below `host`."""
     for mount in with_parents(mounts):
         place = Path(root + mount.inside)
@@ -63,7 +66,8 @@ def _lay_out(mounts: Sequence[Mount], root: str, host: str) -> None:
                 if not place.is_dir():
                     place.mkdir(mount.mode)
             case "shown" | "writable":
-                _show(Path(host + mount.source), place, writable=mount.kind == "writable")
+                tree = trees.get(mount.source)
+                _show(host + mount.source, tree, place, writable=mount.kind == "writable")
             case "memory":
                 place.mkdir(exist_ok=True)
                 options = f"size={mount.size},mode={mount.mode:o}"
@@ -81,13 +85,17 @@ def _lay_out(mounts: Sequence[Mount], root: str, host: str) -> None:
                 raise ValueError("The whole machine is for the zygote alone.")
 
 
-def _show(source: Path, place: Path, *, writable: bool) -> None:
+def _show(source: str, tree: int | None, place: Path, *, writable: bool) -> None:
     """Mount a file or folder of the machine, with all that is mounted in it."""
-    if source.is_dir():
+    if tree is not None or Path(source).is_dir():
         place.mkdir(exist_ok=True)
     elif not place.exists():
         place.touch(0o444)
-    linux.mount(str(source), str(place), flags=linux.BIND | linux.RECURSIVE)
+    if tree is None:
+        linux.mount(source, str(place), flags=linux.BIND | linux.RECURSIVE)
+    else:
+        linux.move_tree(tree, str(place))
+        os.close(tree)
     attributes = ("nosuid", "nodev") if writable else ("read-only", "nosuid", "nodev")
     linux.set_attributes(str(place), *attributes)
 

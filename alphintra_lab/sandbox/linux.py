@@ -21,8 +21,9 @@ NOSUID, NODEV, NOEXEC, BIND, RECURSIVE, PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 DETACH = 2  # umount2
 ATTRIBUTES = {"read-only": 1, "nosuid": 2, "nodev": 4, "noexec": 8}  # mount_setattr
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
-# By machine: mount_setattr has one number everywhere, pivot_root has not.
-_MOUNT_SETATTR = 442
+_CLONE_TREE, _CLOSE_ON_EXEC, _MOVE_DESCRIPTOR = 1, 0x80000, 4
+# These have one number everywhere, pivot_root has not.
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _SET_DEATH_SIGNAL, _SET_DUMPABLE, _SET_SECCOMP = 1, 4, 22
 _SET_NO_NEW_PRIVILEGES = 38
@@ -59,6 +60,20 @@ def set_attributes(target: str, *attributes: str, recursive: bool = True) -> Non
     _check(result, f"mount_setattr {target}")
 
 
+def open_tree(path: str) -> int:
+    """A copy of what is mounted at a path, which another process can put in its own place."""
+    flags = _CLONE_TREE | _CLOSE_ON_EXEC | _AT_RECURSIVE
+    tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+    _check(min(tree, 0), f"open_tree {path}")
+    return int(tree)
+
+
+def move_tree(tree: int, target: str) -> None:
+    """Put it in place."""
+    result = _libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_DESCRIPTOR)
+    _check(result, f"move_mount {target}")
+
+
 def unmount(target: str) -> None:
     """Take a mount and all in it out of sight; it is gone once nobody uses it."""
     _check(_libc.umount2(os.fsencode(target), DETACH), f"umount {target}")
@@ -92,6 +107,11 @@ def die_with_parent() -> None:
 def hide_memory() -> None:
     """Let no process of the same user look into this one."""
     _check(_libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0), "prctl")
+
+
+def show_memory() -> None:
+    """Let this process look into itself, /proc/self, again after it became another user."""
+    _check(_libc.prctl(_SET_DUMPABLE, 1, 0, 0, 0), "prctl")
 
 
 def filter_calls(program: bytes) -> None:

@@ -20,9 +20,10 @@ from pathlib import Path
 import msgspec
 
 from ..errors import Unavailable
-from . import bubblewrap, cgroup
+from . import bubblewrap, cgroup, linux
 from .bubblewrap import User, kill_group
 from .building import HOST
+from .gate import LENGTH
 from .limits import Limits
 from .view import Mount, give, make_environment, make_view
 from .zygote_main import (
@@ -30,7 +31,6 @@ from .zygote_main import (
     ENDED,
     FAILED,
     LAUNCHED,
-    LENGTH,
     STARTED,
     Adoption,
     Fork,
@@ -60,7 +60,7 @@ CAPABILITIES = (
     "CAP_SYS_RESOURCE",
 )
 _CREDENTIALS = struct.Struct("iII")  # of a socket's other side: process, user, group
-LOAD_SECONDS = 120.0
+LOAD_SECONDS, LAUNCH_SECONDS, ADOPT_SECONDS = 120.0, 30.0, 10.0
 
 Check = Callable[["Zygote"], Awaitable[None]]
 """Raises Unavailable where a fork does not hold what it must."""
@@ -194,10 +194,13 @@ class Zygote:
         if self._line is None:
             raise Unavailable("The zygote does not run.")
         user = bubblewrap.choose_user(name)
+        given = _give(readonly, writable, masked)
+        young = [mount.source for mount in given if user.real and os.path.ismount(mount.source)]
         wanted = Fork(
             module=module,
             arguments=list(arguments),
-            mounts=[*make_view(limits, user.user, user.group), *_give(readonly, writable, masked)],
+            mounts=[*make_view(limits, user.user, user.group), *given],
+            trees=young,
             rlimits=limits.rlimits(),
             user=f"{user.user}:{user.group}" if user.real else "-",
             environment=dict(environment or {}),
@@ -207,13 +210,17 @@ class Zygote:
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         ours.setblocking(False)
+        trees: list[int] = []
         try:
-            socket.send_fds(self._line, [b"f"], [theirs.fileno(), output])
+            trees += [linux.open_tree(source) for source in young]
+            socket.send_fds(self._line, [b"f"], [theirs.fileno(), output, *trees])
         except OSError as error:
             ours.close()
             raise Unavailable(f"The zygote does not answer: {error}.") from error
         finally:
             theirs.close()
+            for tree in trees:
+                os.close(tree)
         forked = Forked(ours, user)
         try:
             await forked.launch(wanted, limits)
@@ -233,6 +240,7 @@ class Forked:
         self.returncode: int | None = None
         self.cgroup: cgroup.Cgroup | None = None
         self._end: asyncio.Task[int] | None = None
+        self._adopted: asyncio.Future[bytes] | None = None
         self._handle: int | None = None
 
     async def launch(self, wanted: Fork, limits: Limits) -> None:
@@ -244,9 +252,12 @@ class Forked:
         for entrance in self.cgroup.entrances() if self.cgroup else ():
             Path(entrance).write_text(str(self.pid))
         await _send(self._line, wanted)
-        said = await loop.sock_recv(self._line, 2001)
+        try:
+            said = await asyncio.wait_for(loop.sock_recv(self._line, 2001), LAUNCH_SECONDS)
+        except (TimeoutError, ConnectionResetError):
+            said = b""
         if said[:1] != LAUNCHED:
-            raise Unavailable(f"The sandbox could not be built: {_reason(said)}")
+            raise Unavailable(f"The sandbox could not be built: {_reason(said)}.")
         self._end = loop.create_task(self._read_end())
 
     async def adopt(
@@ -262,25 +273,30 @@ class Forked:
         mounts = _give(readonly, writable, masked)
         self._adopted = asyncio.get_running_loop().create_future()
         await _send(self._line, Adoption(mounts, dict(environment), cwd))
-        await self._adopted
+        try:
+            said = await asyncio.wait_for(self._adopted, ADOPT_SECONDS)
+        except TimeoutError:
+            said = b""
+        if said[:1] != ADOPTED:
+            raise Unavailable(f"A warm kernel could not be used: {_reason(said)}.")
 
     async def _read_end(self) -> int:
         """Its exit code: 128 + n for a signal. It says so itself, unless all of it is killed."""
         loop = asyncio.get_running_loop()
-        try:
+        said = b""
+        with contextlib.suppress(ConnectionResetError):
             while said := await loop.sock_recv(self._line, 2001):
-                if said[:1] == ADOPTED:
-                    self._adopted.set_result(None)
-                elif said[:1] == FAILED:
-                    self._adopted.set_exception(Unavailable(_reason(said)))
-                else:
-                    assert said[:1] == ENDED
-                    self.returncode = LENGTH.unpack(said[1:])[0]
-                    return self.returncode
-        except OSError:
-            pass  # reset by its end
-        self.returncode = 128 + signal.SIGKILL
+                if said[:1] == ENDED:
+                    break
+                self._answer(said)
+        killed = 128 + signal.SIGKILL
+        self.returncode = LENGTH.unpack(said[1:])[0] if said[:1] == ENDED else killed
+        self._answer(b"")
         return self.returncode
+
+    def _answer(self, said: bytes) -> None:
+        if self._adopted is not None and not self._adopted.done():
+            self._adopted.set_result(said)
 
     async def wait(self) -> int:
         """The exit code, once it has ended."""
@@ -350,4 +366,4 @@ async def _send(line: socket.socket, message: msgspec.Struct) -> None:
 
 
 def _reason(said: bytes) -> str:
-    return said[1:].decode(errors="replace") if said[:1] == FAILED else "it ended at once"
+    return said[1:].decode(errors="replace") if said[:1] == FAILED else "it said nothing"

@@ -19,7 +19,6 @@ import runpy
 import select
 import signal
 import socket
-import struct
 import sys
 import warnings
 from collections.abc import Sequence
@@ -29,14 +28,14 @@ import msgspec
 
 from . import linux, seccomp
 from .building import NEW_ROOT, build, close_host, enter_user_namespace, lay_out_later
+from .gate import GATE, LENGTH, enter, pass_gate, receive
 from .launch import give_up, set_limit
 from .view import Mount
 
-LENGTH = struct.Struct("<I")
 STARTED, LAUNCHED, ADOPTED, ENDED, FAILED = b"S", b"L", b"A", b"E", b"F"
 """What the first process inside says: the first byte of its messages."""
-GATE = "ALPHINTRA_GATE"
-"""Tells a program that waits where: it calls `pass_gate` once it could serve."""
+MOST_DESCRIPTORS = 200
+"""In one request: its line, its output, and what was mounted since the zygote started."""
 
 
 class Fork(msgspec.Struct, frozen=True):
@@ -50,6 +49,8 @@ class Fork(msgspec.Struct, frozen=True):
     """`uid:gid`, or `-` in a user namespace."""
     environment: dict[str, str]
     cwd: str
+    trees: list[str] = []
+    """Sources of mounts that come along as descriptors, in their order."""
     waits: bool = False
     """Start, and wait for an Adoption before anything of a user is seen or run."""
 
@@ -65,10 +66,10 @@ class Adoption(msgspec.Struct, frozen=True):
 def main(descriptor: int, modules: Sequence[str]) -> None:
     """Load the modules, then fork on request until the server closes the line."""
     environment = dict(os.environ)
-    warnings.simplefilter("ignore")
-    for name in modules:
-        importlib.import_module(name)
-    warnings.resetwarnings()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in modules:
+            importlib.import_module(name)
     for name in set(os.environ) - set(environment):
         del os.environ[name]  # set by a library while it was loaded
     gc.collect()
@@ -77,7 +78,7 @@ def main(descriptor: int, modules: Sequence[str]) -> None:
     line.send(b"1")
     Path(NEW_ROOT).mkdir()
     while True:
-        request, descriptors, _, _ = socket.recv_fds(line, 1, 2)
+        request, descriptors, _, _ = socket.recv_fds(line, 1, MOST_DESCRIPTORS)
         if not request:
             return
         refuse_threads()
@@ -98,7 +99,7 @@ def refuse_threads() -> None:
         raise RuntimeError(f"The zygote has threads: {', '.join(sorted(names))}.")
 
 
-def begin(control: int, output: int) -> None:
+def begin(control: int, output: int, *trees: int) -> None:
     """In the fork: become the first process of a new PID namespace, and let the zygote go on."""
     linux.unshare("pid")
     if os.fork() != 0:
@@ -106,7 +107,8 @@ def begin(control: int, output: int) -> None:
     line = socket.socket(fileno=control)
     try:
         line.send(STARTED)  # the server reads our number outside from its credentials
-        first = FirstProcess(line, output, msgspec.msgpack.decode(receive(line), type=Fork))
+        fork = msgspec.msgpack.decode(receive(line), type=Fork)
+        first = FirstProcess(line, output, fork, trees)
         program = first.launch()
     except BaseException as error:  # noqa: BLE001  whatever fails: the server has to know
         line.sendall(FAILED + f"{type(error).__name__}: {error}"[:2000].encode())
@@ -116,25 +118,12 @@ def begin(control: int, output: int) -> None:
     program()
 
 
-def receive(line: socket.socket) -> bytes:
-    """One message: its length, then itself. Where the other side is gone, so is this process."""
-    data = b""
-    wanted = LENGTH.size
-    while len(data) < wanted:
-        part = line.recv(wanted - len(data))
-        if not part:
-            os._exit(1)
-        data += part
-        if wanted == LENGTH.size and len(data) == LENGTH.size:
-            wanted += LENGTH.unpack(data)[0]
-    return data[LENGTH.size :]
-
-
 class FirstProcess:
     """Number 1 inside: builds the sandbox, starts the program, reaps, and tells of the end."""
 
-    def __init__(self, line: socket.socket, output: int, fork: Fork) -> None:
+    def __init__(self, line: socket.socket, output: int, fork: Fork, trees: Sequence[int]) -> None:
         self.line, self.output, self.fork = line, output, fork
+        self.trees = dict(zip(fork.trees, trees, strict=True))
         self.program = 0
         self.gate: socket.socket | None = None
         """What the program waits at."""
@@ -147,7 +136,7 @@ class FirstProcess:
         linux.unshare("mount", "net", "ipc", "uts", "cgroup")
         linux.set_hostname("lab")
         linux.start_loopback()
-        build(self.fork.mounts)
+        build(self.fork.mounts, self.trees)
         if not self.fork.waits:
             close_host()
         os.umask(0o022)
@@ -251,6 +240,7 @@ class Program:
         os.write(score, b"1000")
         os.close(score)
         give_up(fork.user)
+        linux.show_memory()
         linux.filter_calls(seccomp.program())
         os.environ.update(fork.environment)
         reseed()
@@ -262,26 +252,6 @@ class Program:
             enter(fork.cwd)
         sys.argv = [fork.module, *fork.arguments]
         runpy.run_module(fork.module, run_name="__main__", alter_sys=True)
-
-
-def pass_gate(gate: socket.socket) -> None:
-    """Wait until the sandbox is whole, take on what it was given in the end, and go on.
-
-    Where the sandbox never gets whole, the process ends here.
-    """
-    with gate:
-        message = receive(gate)
-        if message:
-            environment, cwd = msgspec.msgpack.decode(message, type=tuple[dict[str, str], str])
-            os.environ.update(environment)
-            enter(cwd)
-        gate.send(b"1")
-
-
-def enter(cwd: str) -> None:
-    """Go to the working folder; `python -m` would have it in front of the search path, too."""
-    os.chdir(cwd)
-    sys.path[0] = cwd
 
 
 def reseed() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from alphintra_lab.sandbox.limits import KERNEL
 from alphintra_lab.sandbox.provisioner import BubblewrapProvisioner, hidden_paths, own_folder
+from alphintra_lab.sandbox.warm import WarmKernels
+from tests.sandbox.forking import running_zygote
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +56,40 @@ class Kernel:
         """Ours, as the manager holds it."""
         assert isinstance(self.manager.provisioner, BubblewrapProvisioner)
         return self.manager.provisioner
+
+
+@pytest.fixture(scope="module")
+def jp_asyncio_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One loop for all tests here, on which the zygote lives."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="module", autouse=True, params=["cold", "forked", "warm"])
+def start(
+    request: pytest.FixtureRequest,
+    jp_asyncio_loop: asyncio.AbstractEventLoop,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """Every kernel here is started in each of the three ways."""
+    if request.param == "cold":
+        yield "cold"
+        return
+    loop = jp_asyncio_loop
+    with running_zygote(loop) as zygote, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BubblewrapProvisioner, "zygote", zygote)
+        if request.param == "forked":
+            yield "forked"
+        else:
+            kernels = WarmKernels(zygote, 1, tmp_path_factory.mktemp("home"), KERNEL)
+            patch.setattr(BubblewrapProvisioner, "warm", kernels)
+            keeping = loop.create_task(kernels.run())
+            yield "warm"
+            keeping.cancel()
+            loop.run_until_complete(asyncio.wait({keeping}))
+        assert zygote.ready, "it has survived all of them"
 
 
 @pytest.fixture
@@ -153,15 +190,15 @@ async def test_interrupt_restart_and_shutdown(workspace: Path) -> None:
         await kernel.client.wait_for_ready(timeout=30)
         assert await kernel.run("print('x' in globals())") == "False\n"
         runtime = kernel.provisioner.runtime
-        prepared = kernel.provisioner.prepared
-        assert runtime is not None and runtime.folder.exists() and prepared is not None
-        pid = kernel.provisioner.pid
+        sandbox = kernel.provisioner.prepared or kernel.provisioner.forked
+        assert runtime is not None and runtime.folder.exists() and sandbox is not None
+        pid, group = kernel.provisioner.process.pid, sandbox.cgroup
         await kernel.manager.shutdown_kernel()
         assert not await kernel.manager.is_alive()
     assert not runtime.folder.exists() and not runtime.grants.exists()
     assert str(runtime.folder) not in Path("/proc/mounts").read_text()
     assert pid is not None and not psutil.pid_exists(pid)
-    for folder in prepared.cgroup.folders if prepared.cgroup else ():
+    for folder in group.folders if group else ():
         assert not Path(folder).exists()
 
 
