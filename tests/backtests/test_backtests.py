@@ -40,10 +40,18 @@ def body_of(name: str, text: str) -> str:
     )
 
 
-def test_a_finished_run_answers_every_question_about_itself(lab: Lab, run: Create) -> None:
+@pytest.fixture(scope="module")
+def finished(run: Create) -> dict[str, Any]:
+    """The job of a run that ended well, for those who only read it."""
     job = run(CROSS, commission=0.0002, slippage_bps=1)
     assert job["state"] == "succeeded", job["error"]
-    path = f"/api/backtests/{job['subject_id']}"
+    return job
+
+
+def test_a_finished_run_answers_every_question_about_itself(
+    lab: Lab, finished: dict[str, Any]
+) -> None:
+    path = f"/api/backtests/{finished['subject_id']}"
     results = lab.json("GET", f"{path}/results?points=100")
     curve = results["curve"]
     assert len({len(curve[name]) for name in ("time", "equity", "benchmark", "drawdown")}) == 1
@@ -88,9 +96,8 @@ def test_of_more_orders_than_a_chart_can_take_the_first_come_with_their_number(
     assert orders["total"] == len(exported.splitlines()) - 1 > 6000
 
 
-def test_exports_hold_the_whole_table(lab: Lab, run: Create) -> None:
-    job = run(CROSS)
-    path = f"/api/backtests/{job['subject_id']}"
+def test_exports_hold_the_whole_table(lab: Lab, finished: dict[str, Any]) -> None:
+    path = f"/api/backtests/{finished['subject_id']}"
     count = lab.json("GET", f"{path}/results")["trades_total"]
     csv = lab.request("GET", f"{path}/export?table=trades&format=csv")
     assert "attachment" in csv.headers["content-disposition"]
@@ -104,8 +111,9 @@ def test_the_same_run_twice_is_one_trial_with_one_ledger(lab: Lab, create: Creat
     body = {"strategy_id": first["strategy_id"], "dataset": "eurusd-1h"}
     ids = [first["id"], lab.json("POST", "/api/backtests", body)["id"]]
     other = lab.json("POST", "/api/backtests", body | {"parameters": {"fast": 11}})["id"]
-    for one in [*ids, other]:
-        wait_for_end(lab, lab.json("POST", f"/api/backtests/{one}/run"))
+    for together in (ids, [other]):
+        for job in [lab.json("POST", f"/api/backtests/{one}/run") for one in together]:
+            wait_for_end(lab, job)
     a, b, c = (lab.json("GET", f"/api/backtests/{one}/results") for one in [*ids, other])
     assert a["ledger_sha256"] == b["ledger_sha256"] != c["ledger_sha256"]
     strategy = lab.json("GET", f"/api/strategies/{first['strategy_id']}")
@@ -216,9 +224,8 @@ def test_what_a_strategy_prints_is_its_jobs_log(lab: Lab, run: Create) -> None:
     assert "seen 6225" in log["text"]
 
 
-def test_a_backtest_runs_once_and_then_is_a_record(lab: Lab, run: Create) -> None:
-    job = run(CROSS)
-    again = lab.request("POST", f"/api/backtests/{job['subject_id']}/run")
+def test_a_backtest_runs_once_and_then_is_a_record(lab: Lab, finished: dict[str, Any]) -> None:
+    again = lab.request("POST", f"/api/backtests/{finished['subject_id']}/run")
     assert again.status_code == 409
     assert "define a new backtest" in again.json()["message"]
 
