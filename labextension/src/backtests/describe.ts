@@ -98,7 +98,7 @@ export function describeMetrics(results: BacktestResults): Metric[] {
         ...(open > 0 ? [`${count(open)} open`] : []),
         ...(m.hit_rate === undefined || m.hit_rate === null
           ? []
-          : [`${percent(m.hit_rate, 0)} won`])
+          : [`${percent(m.hit_rate, 0)}\u00a0won`])
       ].join(', '),
       help: `${plural(results.trades_closed, 'trade')} closed; the share won is of these.`
     },
