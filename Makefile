@@ -130,11 +130,13 @@ generated: api-types
 	@git diff --exit-code -- labextension/openapi.json labextension/src/api/types.ts || { \
 		echo "The page's types differ from the API: run 'make api-types' and commit the result." >&2; exit 1; }
 
+# Much is waiting for labs and kernels. Files stay whole, as what they share is dear, and in order,
+# so that none of the long ones comes last.
 pytest:
-	python -m pytest
+	python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 pytest-fast:
-	python -m pytest -q -n auto --dist loadfile -m '$(FAST)'
+	python -m pytest -q -n logical --dist loadfile -m '$(FAST)'
 
 # Debian's Chromium. Ubuntu has it as a snap only, which does not run everywhere: there, Playwright's own.
 chromium:
