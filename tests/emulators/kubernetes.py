@@ -12,6 +12,7 @@ import contextlib
 import json
 import re
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +69,8 @@ class FakeCluster:
         self.fault: Fault | None = None
         """What befalls the pods that are created from now on."""
         self.away = False
+        self.delay = 0.0
+        """Seconds before each answer."""
         self.lost_answers = 0
         """So many creations work, and their answer does not arrive."""
         self.stale_reads = 0
@@ -114,7 +117,7 @@ class FakeCluster:
 
     def write_kubeconfig(self, token: str = TOKEN) -> Path:
         """A kubeconfig for it."""
-        path = self.folder / "kubeconfig"
+        path = self.folder / f"kubeconfig-{token}"
         server = {"server": f"http://127.0.0.1:{self.port}"}
         config = {
             "apiVersion": "v1",
@@ -274,6 +277,7 @@ def start_cluster(folder: Path, volume: Path) -> Iterator[FakeCluster]:
             url = urlsplit(self.path)
             cluster.requests.append(f"{self.command} {url.path}")
             query = {key: values[0] for key, values in parse_qs(url.query).items()}
+            time.sleep(cluster.delay)
             try:
                 if cluster.away:
                     raise Refused(503, "ServiceUnavailable", "the server is not available")
