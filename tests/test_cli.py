@@ -240,6 +240,24 @@ def test_people_see_the_lines_of_their_own_code_that_failed(
     assert line == "    return bars['clsoe']"
 
 
+def test_an_override_of_no_check_and_a_window_without_bars_are_refused(
+    lab: Callable[..., Done],
+) -> None:
+    run = ("backtest", SMA, "--dataset", "eurusd-1h", "--json")
+    error = read_error(lab(*run, "--override", "gaps"))
+    assert (error["code"], error["field"]) == ("invalid", "overrides")
+    assert "no check 'gaps'" in error["message"]
+    assert "high_below_low" in error["message"]
+    error = read_error(lab(*run, "--start", "2030-01-01"))
+    assert (error["code"], error["field"]) == ("bad_window", "start")
+    # A Saturday of a market that sleeps then: 7 January 2017.
+    done = lab(*run, "--start", "2017-01-07T00:00", "--end", "2017-01-07T12:00")
+    assert done.returncode == 1
+    error = read_error(done)
+    assert error["code"] == "bad_window"
+    assert "eurusd-1h has no bars of EURUSD from 2017-01-07" in error["message"]
+
+
 def test_a_corrupt_env_file_stops_the_command_and_names_the_line(
     lab: Callable[..., Done], tmp_path: Path
 ) -> None:
