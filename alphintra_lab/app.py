@@ -46,9 +46,9 @@ class AlphintraLab(ExtensionApp):
     classes = [LabConfig]  # noqa: RUF012  # traitlets' own declaration
 
     worker = Bool(True, help="Run jobs beside this server.").tag(config=True)
-    warm_kernels = Int(
-        1, help="Kernels that run before they are asked for, about 60 MB each."
-    ).tag(config=True)
+    warm_kernels = Int(1, help="Kernels that run before they are asked for, about 60 MB each.").tag(
+        config=True
+    )
     sandbox_test = Bool(True, help="Test the sandbox when the server starts.").tag(config=True)
 
     def initialize_settings(self) -> None:
