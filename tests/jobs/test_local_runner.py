@@ -23,7 +23,7 @@ from alphintra_lab.jobs.runners import RunSpec, RunStatus
 from alphintra_lab.jobs.runners.local import LocalRunner
 from alphintra_lab.sandbox.limits import MIB, Limits
 from alphintra_lab.sandbox.zygote import Zygote
-from tests.sandbox.forking import running_zygote
+from tests.sandbox.forking import find_loop, running_zygote
 from tests.sandbox.inside import has_cgroup
 
 ROOT = Path(__file__).parents[2]
@@ -58,11 +58,10 @@ def make_spec(folder: Path, code: str, **changes: Any) -> RunSpec:
     return RunSpec(**spec | changes)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def jp_asyncio_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """One loop for all tests here, on which the zygote lives."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = find_loop()
     yield loop
     loop.close()
 

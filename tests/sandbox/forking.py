@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from jupyter_core.utils import ensure_event_loop
+
 from alphintra_lab.sandbox.self_test import test_forks as check_forks
 from alphintra_lab.sandbox.zygote import Zygote
 
@@ -19,6 +21,11 @@ MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
 )
+
+
+def find_loop() -> asyncio.AbstractEventLoop:
+    """The loop on which pytest-jupyter runs each asynchronous test."""
+    return ensure_event_loop(prefer_selector_loop=True)
 
 
 @contextmanager

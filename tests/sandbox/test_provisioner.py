@@ -24,7 +24,7 @@ from jupyter_client.manager import AsyncKernelManager
 from alphintra_lab.sandbox.limits import KERNEL
 from alphintra_lab.sandbox.provisioner import BubblewrapProvisioner, hidden_paths, own_folder
 from alphintra_lab.sandbox.warm import WarmKernels
-from tests.sandbox.forking import running_zygote
+from tests.sandbox.forking import find_loop, running_zygote
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,11 +58,10 @@ class Kernel:
         return self.manager.provisioner
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def jp_asyncio_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """One loop for all tests here, on which the zygote lives."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = find_loop()
     yield loop
     loop.close()
 
