@@ -15,28 +15,26 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from traitlets import Bool, Dict, Float, Int, TraitType, Unicode
 from traitlets.config import Configurable
 
-from ..errors import Invalid, NotFound, Unavailable
+from ..errors import Invalid, LabError, NotFound, Unavailable
+from .cluster_setup import ensure_policies, find_owner, load, own_namespace, probe_network
 from .pod_trouble import NoAnswer, Place, explain_refusal
 
 if TYPE_CHECKING:
     from kubernetes import client
 
-    from .pods import Kind, Owner, PodPlan, Site
+    from .pods import Kind, PodPlan, Site
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to answer."""
 GONE_SECONDS = 30.0
 """How long a deleted pod may take to be gone."""
 INSTANCE = secrets.token_hex(4)
 """This process, on the labels of what it starts."""
-GROUPS = {"Pod": "v1", "Deployment": "apps/v1", "StatefulSet": "apps/v1"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,6 +81,9 @@ class KubernetesCluster(Configurable):
     user_namespaces = Bool(
         False, help="Give each pod a user namespace (`hostUsers: false`). The nodes must know it."
     ).tag(config=True)
+    check_network = Bool(
+        True, help="Start a pod first that tells whether network policies hold, once a process."
+    ).tag(config=True)
     start_seconds = Int(300, help="Seconds that a pod may wait for a node and its image.").tag(
         config=True
     )
@@ -95,7 +96,7 @@ class KubernetesCluster(Configurable):
     @functools.cached_property
     def space(self) -> str:
         """The pods' namespace."""
-        return self.namespace or _own_namespace() or "default"
+        return self.namespace or own_namespace() or "default"
 
     def open(self) -> tuple[client.CoreV1Api, Site]:
         """The API, once what pods need stands: settings, owner, policies; orphans are removed."""
@@ -103,11 +104,17 @@ class KubernetesCluster(Configurable):
             if self._opened is None:
                 self._check_settings()
                 connection = self._connect()
-                api = _load().CoreV1Api(connection)
-                site = self._describe(api, connection)
-                self._ensure_policies(connection, site)
+                api = load().CoreV1Api(connection)
+                site = self._describe(connection)
+                ensure_policies(self, connection, site)
                 self._remove_orphans(api, site, "kernel")
                 self._opened = api, site
+                if self.check_network:
+                    try:
+                        probe_network(self)
+                    except LabError:
+                        self._opened = None  # nothing runs, and the next one checks again
+                        raise
             return self._opened
 
     def create_pod(self, plan: PodPlan) -> client.V1Pod:
@@ -115,7 +122,7 @@ class KubernetesCluster(Configurable):
         from . import pods
 
         api, site = self.open()
-        create = self._asking(api.create_namespaced_pod, "create the pod")
+        create = self.asking(api.create_namespaced_pod, "create the pod")
         return create(self.space, pods.make_pod(plan, site), field_validation="Strict")
 
     def create_secret(self, name: str, pod: client.V1Pod, text: str) -> None:
@@ -123,14 +130,14 @@ class KubernetesCluster(Configurable):
         from . import pods
 
         api, site = self.open()
-        create = self._asking(api.create_namespaced_secret, "create the secret")
+        create = self.asking(api.create_namespaced_secret, "create the secret")
         create(self.space, pods.make_secret(name, pod, site, text), field_validation="Strict")
 
     def read_pod(self, name: str) -> client.V1Pod | None:
         """The pod as it stands, or None."""
         api, _ = self.open()
         try:
-            return self._asking(api.read_namespaced_pod, "read the pod")(name, self.space)
+            return self.asking(api.read_namespaced_pod, "read the pod")(name, self.space)
         except NotFound:
             return None
 
@@ -138,7 +145,7 @@ class KubernetesCluster(Configurable):
         """The first `size` bytes that a pod's program printed; nothing where it never started."""
         api, _ = self.open()
         call: Callable[..., Any] = api.read_namespaced_pod_log
-        read = self._asking(call, "read the pod's log")
+        read = self.asking(call, "read the pod's log")
         try:
             # As bytes: the client would fail on what is no text.
             answer = read(name, self.space, limit_bytes=size, _preload_content=False)
@@ -149,7 +156,7 @@ class KubernetesCluster(Configurable):
     def delete_pod(self, name: str, *, wait: bool = False) -> None:
         """Kill a pod at once, if it is there; with `wait`, return when its name is free again."""
         api, _ = self.open()
-        delete = self._asking(api.delete_namespaced_pod, "delete the pod")
+        delete = self.asking(api.delete_namespaced_pod, "delete the pod")
         try:
             delete(name, self.space, grace_period_seconds=0)
         except NotFound:
@@ -179,9 +186,9 @@ class KubernetesCluster(Configurable):
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         if kind == "kernel":
             selector += f",{pods.INSTANCE}!={site.instance}"
-        list_pods = self._asking(api.list_namespaced_pod, "list the pods")
+        list_pods = self.asking(api.list_namespaced_pod, "list the pods")
         found = list_pods(self.space, label_selector=selector)
-        delete = self._asking(api.delete_namespaced_pod, "delete the pod")
+        delete = self.asking(api.delete_namespaced_pod, "delete the pod")
         removed = []
         for pod in found.items:
             assert pod.metadata is not None and pod.metadata.name is not None
@@ -214,7 +221,7 @@ class KubernetesCluster(Configurable):
                 )
 
     def _connect(self) -> client.ApiClient:
-        client = _load()
+        client = load()
         from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
         configuration = client.Configuration()
@@ -230,7 +237,7 @@ class KubernetesCluster(Configurable):
             ) from error
         return client.ApiClient(configuration)  # type: ignore[no-any-return]  # loaded by name
 
-    def _describe(self, api: client.CoreV1Api, connection: client.ApiClient) -> Site:
+    def _describe(self, connection: client.ApiClient) -> Site:
         from .pods import Site
 
         return Site(
@@ -244,54 +251,10 @@ class KubernetesCluster(Configurable):
             cpus=self.cpus,
             user_namespaces=self.user_namespaces,
             server_labels=dict(self.server_labels),
-            owner=self._find_owner(api, connection),
+            owner=find_owner(self, connection),
         )
 
-    def _find_owner(self, api: client.CoreV1Api, connection: client.ApiClient) -> Owner | None:
-        from .pods import Owner
-
-        wanted = self.owner
-        if not wanted and not self.kubeconfig and _own_namespace() == self.space:
-            wanted = f"Pod/{socket.gethostname()}"
-        if wanted in ("", "none"):
-            return None
-        kind, _, name = wanted.partition("/")
-        if kind not in GROUPS or not name:
-            raise Invalid(
-                f"KubernetesCluster.owner is {wanted!r}. Write {', '.join(GROUPS)} and a name: "
-                "Deployment/alphintra-lab.",
-                field="KubernetesCluster.owner",
-            )
-        apps = _load().AppsV1Api(connection)
-        read: Callable[..., Any] = {
-            "Pod": api.read_namespaced_pod,
-            "Deployment": apps.read_namespaced_deployment,
-            "StatefulSet": apps.read_namespaced_stateful_set,
-        }[kind]
-        found = self._asking(read, f"read {wanted}, with which its pods go")(name, self.space)
-        return Owner(GROUPS[kind], kind, name, found.metadata.uid)
-
-    def _ensure_policies(self, connection: client.ApiClient, site: Site) -> None:
-        """Have the network policies as they must be, before any pod is."""
-        from . import pods
-
-        network = _load().NetworkingV1Api(connection)
-        plain = connection.sanitize_for_serialization
-        for policy in pods.make_policies(site):
-            name = policy.metadata.name  # type: ignore[union-attr]  # just made
-            try:
-                found = self._asking(network.read_namespaced_network_policy, f"read {name}")(
-                    name, self.space
-                )
-            except NotFound:
-                create = self._asking(network.create_namespaced_network_policy, f"create {name}")
-                create(self.space, policy, field_validation="Strict")
-                continue
-            if plain(found.spec) != plain(policy.spec):
-                replace = self._asking(network.replace_namespaced_network_policy, f"mend {name}")
-                replace(name, self.space, policy, field_validation="Strict")
-
-    def _asking(self, call: Callable[P, R], doing: str) -> Callable[P, R]:
+    def asking(self, call: Callable[P, R], doing: str) -> Callable[P, R]:
         """The call, with a time limit, and failing with a LabError in plain words."""
 
         def ask(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -311,22 +274,6 @@ class KubernetesCluster(Configurable):
                 ) from error
 
         return ask
-
-
-def _load() -> ModuleType:
-    try:
-        from kubernetes import client
-    except ImportError:
-        raise Unavailable(
-            "kubernetes: the package is not installed. Install it with "
-            "`pip install 'alphintra-lab[kubernetes]'`."
-        ) from None
-    return client
-
-
-def _own_namespace() -> str:
-    file = SERVICE_ACCOUNT / "namespace"
-    return file.read_text().strip() if file.exists() else ""
 
 
 def _as_label(text: str) -> str:

