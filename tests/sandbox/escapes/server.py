@@ -24,7 +24,7 @@ from jupyter_client.manager import AsyncKernelManager
 from alphintra_lab.api.claims import grant
 from alphintra_lab.jobs.runners import Runner, RunSpec
 from alphintra_lab.sandbox.limits import Limits
-from tests.sandbox.escapes.backends import BACKENDS, Backend
+from tests.sandbox.escapes.backends import BACKENDS, Backend, NotHere
 
 ROOT = Path(__file__).parents[3]
 
@@ -85,7 +85,7 @@ class Server:
             return _close_nothing
 
         wanted = msgspec.convert(limits, Limits)
-        self.backend.prepare_kernels(self.home, self.workspace, wanted, open_line)
+        await self.backend.prepare_kernels(self.home, self.workspace, wanted, open_line)
         specs = KernelSpecManager(kernel_dirs=[str(ROOT / "kernels")])
         manager = AsyncKernelManager(kernel_name=self.backend.kernelspec, kernel_spec_manager=specs)
         await manager.start_kernel(cwd=str(self.workspace / "strategies" / strategy))
@@ -134,14 +134,23 @@ async def serve(backend: str, home: Path, workspace: Path) -> None:
     """Answer until standard input ends, one request after another."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    async with BACKENDS[backend].open_runner() as runner:
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content) + "\n")
+        answers.flush()
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            runner = await stack.enter_async_context(BACKENDS[backend].open_runner())
+        except NotHere as reason:
+            answer({"not_here": str(reason)})
+            return
+        answer({})
         server = Server(BACKENDS[backend], runner, home, workspace)
         async with server.kept:
             while line := await asyncio.to_thread(sys.stdin.readline):
                 request = json.loads(line)
-                answer = await getattr(server, request.pop("do"))(**request)
-                answers.write(json.dumps(answer) + "\n")
-                answers.flush()
+                answer(await getattr(server, request.pop("do"))(**request))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.sandbox.escapes import contract
-from tests.sandbox.escapes.backends import WHERE
+from tests.sandbox.escapes.backends import BACKENDS, WHERE
 from tests.sandbox.escapes.conftest import Machines
 from tests.sandbox.escapes.machine import Ran
 
@@ -78,6 +78,7 @@ def test_an_attack_is_contained(
     ran = outcomes(backend, user, place)
     if reason := KNOWN.get((name, user)):
         request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    assert BACKENDS[backend].process_1 in ran.text.split("OUTCOMES")[0]
     assert name in ran.outcomes, f"the sandbox said nothing: {ran.error} {ran.text[-2000:]}"
     outcome, how = ran.outcomes[name]
     assert outcome == "contained", f"{outcome}: {how}"
