@@ -16,7 +16,6 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
          "stderr": "/proc/self/fd/2", "core": "/proc/kcore", "ptmx": "pts/ptmx"}  # fmt: skip
 PROTECTED = ("sys", "sysrq-trigger", "irq", "bus")
-"""Of /proc: what root could write, and who has just given root up need not see writable."""
 
 
 def enter_user_namespace() -> None:
@@ -101,15 +100,14 @@ def _show(source: str, tree: int | None, place: Path, *, writable: bool) -> None
 
 
 def _make_proc(place: Path) -> None:
-    """The processes of this sandbox, and no settings of the machine."""
+    """The processes of this sandbox; what root could write there is for reading."""
     place.mkdir(exist_ok=True)
     linux.mount("proc", str(place), "proc", linux.NOSUID | linux.NODEV | linux.NOEXEC)
     for name in PROTECTED:
         path = str(place / name)
-        if (place / name).exists():
+        if os.access(path, os.W_OK):
             linux.mount(path, path, flags=linux.BIND)
-            attributes = ("read-only", "nosuid", "nodev", "noexec")
-            linux.set_attributes(path, *attributes, recursive=False)
+            linux.set_attributes(path, "read-only", "nosuid", "nodev", "noexec", recursive=False)
 
 
 def _make_dev(place: Path, host: str) -> None:
@@ -120,7 +118,7 @@ def _make_dev(place: Path, host: str) -> None:
     for name in DEVICES:
         (place / name).touch()
         linux.mount(f"{host}/dev/{name}", str(place / name), flags=linux.BIND)
-        linux.set_attributes(str(place / name), "nosuid", "noexec", recursive=False)
+        linux.set_attributes(str(place / name), "nosuid", recursive=False)
     for name, target in LINKS.items():
         (place / name).symlink_to(target)
     (place / "pts").mkdir(0o755)

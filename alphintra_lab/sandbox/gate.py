@@ -31,6 +31,7 @@ def pass_gate(gate: socket.socket) -> None:
 def enter(cwd: str) -> None:
     """Go to the working folder; `python -m` would have it in front of the search path, too."""
     os.chdir(cwd)
+    os.environ["PWD"] = cwd
     sys.path[0] = cwd
 
 

@@ -101,6 +101,8 @@ def refuse_threads() -> None:
 
 def begin(control: int, output: int, *trees: int) -> None:
     """In the fork: become the first process of a new PID namespace, and let the zygote go on."""
+    if os.geteuid() != 0:
+        enter_user_namespace()
     linux.unshare("pid")
     if os.fork() != 0:
         os._exit(0)
@@ -131,8 +133,6 @@ class FirstProcess:
     def launch(self) -> Program | None:
         """Build the sandbox and fork; in the fork, answer the program that it is to become."""
         os.umask(0)
-        if self.fork.user == "-":
-            enter_user_namespace()
         linux.unshare("mount", "net", "ipc", "uts", "cgroup")
         linux.set_hostname("lab")
         linux.start_loopback()

@@ -109,3 +109,36 @@ def test_limits_and_isolation_hold() -> None:
         "True",
         "False",
     ]
+
+
+def test_forks_from_a_zygote_hold_what_the_self_test_asks() -> None:
+    out = run_as_nobody(
+        """
+        import asyncio, os
+        import msgspec
+        from alphintra_lab.sandbox import view
+        from alphintra_lab.sandbox.limits import Limits
+        from alphintra_lab.sandbox.self_test import test_forks
+        from alphintra_lab.sandbox.zygote import Zygote
+
+        # The packages lie in an environment that is not this Python's own.
+        site = os.path.dirname(os.path.dirname(msgspec.__file__))
+        view.ENVIRONMENT["PYTHONPATH"] += ":" + site
+        view.list_mounts().append(view.Mount("shown", site, site))
+        CODE = "import os; print(os.getuid(), os.path.exists('/host'), os.path.exists('/.old'))"
+
+        async def main():
+            zygote = Zygote(("numpy",))
+            await zygote.start(test_forks)
+            reader, writer = os.pipe()
+            options = {"limits": Limits(processes=16), "output": writer}
+            forked = await zygote.fork("x", "timeit", ["-n1", "-r1", "-s", CODE], **options)
+            os.close(writer)
+            print(await forked.wait(), os.read(reader, 4000).decode().split("\\\\n")[0])
+            await forked.close()
+            await zygote.stop()
+
+        asyncio.run(main())
+        """
+    )
+    assert out == f"0 {NOBODY} False False\n"
