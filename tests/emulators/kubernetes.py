@@ -188,7 +188,7 @@ class FakeCluster:
             raise Refused(400, "BadRequest", f"the object is no {title} of {version}")
         wrong = list(decode_strictly(sent, model, ""))
         if wrong:
-            said = ", ".join(one.replace('"."', '"').replace('".', '"') for one in wrong)
+            said = ", ".join(one.replace('".', '"') for one in wrong)
             raise Refused(400, "BadRequest", f"strict decoding error: {said}")
         return sent
 

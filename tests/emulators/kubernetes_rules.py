@@ -175,7 +175,8 @@ def _check_container(container: Object, volumes: set[str]) -> Iterator[str]:
             yield from _check_quantity(f"spec.containers.resources.{part}.{name}", text)
     for name, text in resources.get("requests", {}).items():
         most = resources.get("limits", {}).get(name, text)
-        if parse_quantity(text) > parse_quantity(most):
+        known = QUANTITY.fullmatch(text) and QUANTITY.fullmatch(most)
+        if known and parse_quantity(text) > parse_quantity(most):
             yield f"spec.containers.resources.requests.{name}: must not be above the limit"
 
 
