@@ -134,7 +134,7 @@ def test_forks_from_a_zygote_hold_what_the_self_test_asks() -> None:
             options = {"limits": Limits(processes=16), "output": writer}
             forked = await zygote.fork("x", "timeit", ["-n1", "-r1", "-s", CODE], **options)
             os.close(writer)
-            print(await forked.wait(), os.read(reader, 4000).decode().split("\\\\n")[0])
+            print(await forked.wait(), os.read(reader, 4000).decode().split("\\n")[0])
             await forked.close()
             await zygote.stop()
 
