@@ -37,7 +37,9 @@ class Server:
         (self.bars,) = (home / "store").glob("*.parquet")
         self.kept = contextlib.AsyncExitStack()
 
-    async def run_job(self, code: str, limits: dict[str, Any], wait: bool = True) -> dict[str, Any]:
+    async def run_job(
+        self, code: str, limits: dict[str, Any], wait: bool = True, end: str | None = None
+    ) -> dict[str, Any]:
         """Run code as a strategy: what it printed, and how it ended."""
         strategy = self.home / "strategy"
         (strategy / "strategy.py").write_text(code)
@@ -48,6 +50,7 @@ class Server:
             strategy_folder=strategy,
             bars={"EUR": self.bars},
             limits=msgspec.convert(limits, Limits),
+            end=end,
         )
         handle = await self.runner.start(spec)
         if not wait:
