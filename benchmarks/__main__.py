@@ -6,13 +6,14 @@ import argparse
 import signal
 import sys
 
-from benchmarks import lists, numbers, page, startup, warm_backtest
+from benchmarks import kernels, lists, numbers, page, startup, warm_backtest
 from benchmarks.measure import Row, describe_machine, to_markdown
 
 ALL = {
     "startup": (startup.measure, 7),
     "page": (page.measure, 9),
     "warm_backtest": (warm_backtest.measure, 5),
+    "kernels": (kernels.measure, 7),
     "numbers": (numbers.measure, 1),
     "lists": (lists.measure, 500),
 }
