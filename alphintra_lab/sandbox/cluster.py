@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from traitlets import Bool, Dict, Float, Int, TraitType, Unicode
+from traitlets import Bool, Float, Int, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
 from ..errors import Invalid, LabError, NotFound, Unavailable
@@ -40,51 +40,83 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Setting(Unicode[str, str]):
-    """A text whose default is ALPHINTRA_KUBERNETES_<NAME> where the environment has it."""
+class FromEnvironment(TraitType[Any, Any]):
+    """A setting whose default is ALPHINTRA_KUBERNETES_<NAME> where the environment has it."""
 
-    def default(self, obj: Any = None) -> str:
-        """What the environment says, else what stands here."""
-        del obj
-        assert self.name is not None
-        return os.environ.get(f"ALPHINTRA_KUBERNETES_{self.name.upper()}", str(self.default_value))
+    def default(self, obj: Any = None) -> Any:
+        """What the environment says, else what stands here; raises Invalid."""
+        name = f"ALPHINTRA_KUBERNETES_{(self.name or '').upper()}"
+        text = os.environ.get(name)
+        if text is None:
+            return super().default(obj)
+        try:
+            return self.from_string(text)
+        except (ValueError, TraitError):
+            kind = self.__class__.__name__.lower()
+            raise Invalid(f"{name} is {text!r}, and must be a {kind}.", field=name) from None
 
 
-def _setting(help: str, default: str = "") -> TraitType[str, str]:
-    return Setting(default, help=help).tag(config=True)
+class Text(FromEnvironment, Unicode[str, str]):
+    """A text."""
+
+
+class Number(FromEnvironment, Float[float, float]):
+    """A number."""
+
+
+class Count(FromEnvironment, Int[int, int]):
+    """A whole number."""
+
+
+class Switch(FromEnvironment, Bool[bool, bool]):
+    """True or false."""
 
 
 class KubernetesCluster(Configurable):
-    """Where kernels and jobs run as pods. Each text may also stand in the environment."""
+    """Where kernels and jobs run as pods.
 
-    namespace = _setting("Namespace of the pods. Default: the lab's own, or `default`.")
-    image = _setting("Image of the sandbox: Python with the lab's package in it.")
-    claim = _setting("PersistentVolumeClaim that holds the workspace and the lab's home.")
-    volume_path = _setting("Folder in which this claim is mounted here, where the lab runs.")
-    runtime_class = _setting("RuntimeClass of the pods, `gvisor` say. Default: the cluster's.")
-    seccomp_profile = _setting(
-        "Seccomp profile on the nodes, as `Localhost` names it. Default: RuntimeDefault."
+    The worker has only the environment: what stands there holds for it and for the server alike.
+    """
+
+    namespace = Text(help="Namespace of the pods. Default: the lab's own, or `default`.").tag(
+        config=True
     )
-    pull_secret = _setting("Secret with which the image is pulled.")
-    kubeconfig = _setting("Path of a kubeconfig. Default: the lab's own service account, in a pod.")
-    owner = _setting(
-        "What the pods go with, `Deployment/NAME`, `StatefulSet/NAME` or `Pod/NAME` in their own "
-        "namespace, or `none`. Default: the pod in which the lab runs."
+    image = Text(help="Image of the sandbox: Python with the lab's package in it.").tag(config=True)
+    claim = Text(help="PersistentVolumeClaim that holds the workspace and the lab's home.").tag(
+        config=True
     )
-    lab = _setting("Name of this lab, one for each server. Default: the machine's.")
-    server_labels = Dict(
-        value_trait=Unicode(),
-        default_value={"app.kubernetes.io/name": "alphintra-lab"},
-        help="Labels of the server's own pod: from there alone kernels are reached.",
+    volume_path = Text(help="Folder in which this claim is mounted here, where the lab runs.").tag(
+        config=True
+    )
+    runtime_class = Text(
+        help="RuntimeClass of the pods, `gvisor` say. Default: the cluster's."
     ).tag(config=True)
-    cpus = Float(1.0, help="Processors of a pod.").tag(config=True)
-    user_namespaces = Bool(
+    seccomp_profile = Text(
+        help="Seccomp profile on the nodes, as `Localhost` names it. Default: RuntimeDefault."
+    ).tag(config=True)
+    pull_secret = Text(help="Secret with which the image is pulled.").tag(config=True)
+    kubeconfig = Text(
+        help="Path of a kubeconfig. Default: the lab's own service account, in a pod."
+    ).tag(config=True)
+    owner = Text(
+        help="What the pods go with, `Deployment/NAME`, `StatefulSet/NAME` or `Pod/NAME` in their "
+        "own namespace, or `none`. Default: the pod in which the lab runs."
+    ).tag(config=True)
+    lab = Text(help="Name of this lab, one for each server. Default: the machine's.").tag(
+        config=True
+    )
+    server_labels = Text(
+        "app.kubernetes.io/name=alphintra-lab",
+        help="Labels of the server's own pod, NAME=VALUE,...: it alone reaches kernels.",
+    ).tag(config=True)
+    cpus = Number(1.0, help="Processors of a pod.").tag(config=True)
+    user_namespaces = Switch(
         False, help="Give each pod a user namespace (`hostUsers: false`). The nodes must know it."
     ).tag(config=True)
-    check_network = Bool(
+    check_network = Switch(
         True, help="Start a pod first that tells whether network policies hold, once a process."
     ).tag(config=True)
-    start_seconds = Int(300, help="Seconds that a pod may wait for a node and its image.").tag(
+    start_seconds = Count(300, help="Seconds that a pod may wait for a node and its image.").tag(
         config=True
     )
 
@@ -99,7 +131,7 @@ class KubernetesCluster(Configurable):
         return self.namespace or own_namespace() or "default"
 
     def open(self) -> tuple[client.CoreV1Api, Site]:
-        """The API, once what pods need stands: settings, owner, policies; orphans are removed."""
+        """The API, once what pods need stands: settings, owner, policies, a shut network."""
         with self._lock:
             if self._opened is None:
                 self._check_settings()
@@ -107,7 +139,6 @@ class KubernetesCluster(Configurable):
                 api = load().CoreV1Api(connection)
                 site = self._describe(connection)
                 ensure_policies(self, connection, site)
-                self._remove_orphans(api, site, "kernel")
                 self._opened = api, site
                 if self.check_network:
                     try:
@@ -175,13 +206,9 @@ class KubernetesCluster(Configurable):
 
         Kernels of an earlier server are orphans; jobs are, unless their id is in `alive`.
         """
-        return self._remove_orphans(*self.open(), kind, alive)
-
-    def _remove_orphans(
-        self, api: client.CoreV1Api, site: Site, kind: Kind, alive: Collection[str] = ()
-    ) -> list[str]:
         from . import pods
 
+        api, site = self.open()
         labels = pods.labels_of(site) | {pods.KIND: kind}
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         if kind == "kernel":
@@ -220,6 +247,16 @@ class KubernetesCluster(Configurable):
                     field=f"KubernetesCluster.{name}",
                 )
 
+    def _read_server_labels(self) -> dict[str, str]:
+        labels = dict(part.split("=", 1) for part in self.server_labels.split(",") if "=" in part)
+        if not labels:  # no label would be every pod
+            raise Invalid(
+                f"KubernetesCluster.server_labels is {self.server_labels!r}, which names no label. "
+                "Write app.kubernetes.io/name=alphintra-lab.",
+                field="KubernetesCluster.server_labels",
+            )
+        return labels
+
     def _connect(self) -> client.ApiClient:
         client = load()
         from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
@@ -250,7 +287,7 @@ class KubernetesCluster(Configurable):
             pull_secret=self.pull_secret or None,
             cpus=self.cpus,
             user_namespaces=self.user_namespaces,
-            server_labels=dict(self.server_labels),
+            server_labels=self._read_server_labels(),
             owner=find_owner(self, connection),
         )
 

@@ -43,6 +43,7 @@ class KubernetesProvisioner(KernelProvisionerBase):
 
     # One for all kernels of a server with the same settings: it ensures the policies once.
     _clusters: ClassVar[dict[str, KubernetesCluster]] = {}
+    _cleared: ClassVar[set[KubernetesCluster]] = set()
     _pod: str | None = None
     _code: int | None = None
     _looked: float = 0.0
@@ -78,14 +79,14 @@ class KubernetesProvisioner(KernelProvisionerBase):
         """Create the pod and wait until it runs; raises RuntimeError with the reason if not."""
         del kwargs
         info = self._choose_connection()
+        making = asyncio.ensure_future(asyncio.to_thread(self._create, cmd, info))
         try:
-            pod = await asyncio.to_thread(self._create, cmd, info)
-            info["ip"] = await self._wait_for_start(pod)
-        except LabError as error:
+            info["ip"] = await self._wait_for_start(await asyncio.shield(making))
+        except BaseException as error:
+            await asyncio.wait({making})  # what is made while we give up goes, too
             await self._delete()
-            raise RuntimeError(error.message) from error
-        except BaseException:
-            await self._delete()
+            if isinstance(error, LabError):
+                raise RuntimeError(error.message) from error
             raise
         self.connection_info = info
         self._code, self._looked = None, time.monotonic()
@@ -116,6 +117,9 @@ class KubernetesProvisioner(KernelProvisionerBase):
 
         assert self._root is not None and self._cwd is not None
         cluster, root, cwd = self.cluster, self._root, self._cwd
+        if cluster not in self._cleared:
+            cluster.remove_orphans("kernel")
+            self._cleared.add(cluster)
         user = bubblewrap.choose_user(self.kernel_id)
         own = own_folder(root, cwd)
         access.allow_reading(user, *[p for p in (cwd, *cwd.parents) if p.is_relative_to(root)])

@@ -78,6 +78,8 @@ class FakeCluster:
         self.away = False
         self.delay = 0.0
         """Seconds before each answer."""
+        self.logs_are_away = False
+        """Nodes do not answer for their logs."""
         self.lost_answers = 0
         """So many creations work, and their answer does not arrive."""
         self.stale_reads = 0
@@ -265,6 +267,8 @@ class FakeCluster:
 
     def _read_log(self, name: str, query: dict[str, str]) -> bytes:
         pod = self.running[name]
+        if self.logs_are_away:
+            raise Refused(500, "InternalError", "dial tcp 10.0.0.7:10250: i/o timeout")
         if "running" not in str(pod.pod["status"]) and "terminated" not in str(pod.pod["status"]):
             raise Refused(400, "BadRequest", f'container in pod "{name}" is waiting to start')
         with pod.log.open("rb") as file:

@@ -164,7 +164,8 @@ class RunningPod:
         if self.killed.is_set():
             self.kill()
         if self.fault in ("oom", "evicted", "deadline"):
-            time.sleep(0.5)
+            while not self.log.stat().st_size and not self.killed.is_set():
+                time.sleep(0.02)  # until the program has said something
             usage = 'Usage of EmptyDir volume "tmp" exceeds the limit "256Mi". '
             late = "Pod was active on the node longer than the specified deadline"
             why = {"evicted": ("Evicted", usage), "deadline": ("DeadlineExceeded", late)}

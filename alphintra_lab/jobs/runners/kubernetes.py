@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ...sandbox.pods import PodPlan
 
 POLL = 0.3
-LOG_EVERY = 2.0
+LOG_EVERY, LOG_ATTEMPTS = 2.0, 10
 AWAY_SECONDS = 120.0
 """For so long the cluster's API may be away while a run is waited for."""
 SPEC = "alphintra-lab/spec"
@@ -78,6 +78,7 @@ class _Watch:
     begun: float | None = None
     logged: float = 0.0
     log_truncated: bool = False
+    log_failures: int = 0
     looked: float = 0.0
     last: RunStatus = field(default_factory=lambda: RunStatus("running"))
     ended: RunStatus | None = None
@@ -101,9 +102,16 @@ class KubernetesRunner:
             seconds=spec.last_seconds if spec.variants else spec.limits.seconds,
             limits=spec.limits,
         )
-        watch = self._watches[run.pod] = _Watch()
+        watch = self._watches.get(run.pod)
+        if watch is None or watch.ended is not None:
+            watch = self._watches[run.pod] = _Watch()
+        making = asyncio.ensure_future(asyncio.to_thread(self._create, spec, run))
         try:
-            await asyncio.to_thread(self._create, spec, run)
+            await asyncio.shield(making)
+        except asyncio.CancelledError:
+            await asyncio.wait({making})  # nobody is told of a pod that is made now
+            await asyncio.to_thread(self.cluster.delete_pod, run.pod)
+            raise
         except LabError as error:
             message = f"Nothing was run. {error.message}"
             watch.ended = RunStatus("failed", error=JobError("sandbox_failed", message))
@@ -216,7 +224,12 @@ class KubernetesRunner:
         if pod is None:
             return LOST
         if ending := find_ending(pod):
-            self._save_log(run, watch)
+            try:
+                self._save_log(run, watch)
+            except Unavailable:  # a node that is gone has no log any more
+                watch.log_failures += 1
+                if watch.log_failures < LOG_ATTEMPTS:
+                    raise
             return self._conclude(run, watch, ending)
         now = time.monotonic()
         if not is_running(pod):
@@ -228,11 +241,12 @@ class KubernetesRunner:
             return watch.last
         watch.begun = watch.begun or now
         seconds = now - watch.begun
-        if now - watch.logged > LOG_EVERY:
-            self._save_log(run, watch)
+        late = run.seconds is not None and seconds > run.seconds
+        if late or now - watch.logged > LOG_EVERY:
+            with contextlib.suppress(Unavailable):  # a loop without an end must still be ended
+                self._save_log(run, watch)
             watch.logged = time.monotonic()
-        if run.seconds is not None and seconds > run.seconds:
-            self._save_log(run, watch)
+        if late:
             self.cluster.delete_pod(run.pod)
             return self._fail(run, watch, _time_limit(run), seconds)
         progress = _read_progress(run.spec) or watch.last.progress
@@ -280,7 +294,8 @@ def _explain(run: _Run, ending: Ending, cluster: KubernetesCluster) -> JobError 
             "again, print less and ask the cluster's owner.",
         )
     if not ending.launched:
-        said = run.spec.log.read_text(errors="replace").strip()[-500:]
+        log = run.spec.log
+        said = log.read_text(errors="replace").strip()[-500:] if log.exists() else "no log"
         return JobError(
             "sandbox_failed",
             f"The image {cluster.image} did not start the lab's program, so nothing was run: "

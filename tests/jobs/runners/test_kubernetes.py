@@ -325,6 +325,30 @@ async def test_a_cluster_that_is_away_for_a_while_ends_no_run(fake: FakeCluster)
     assert status.error is not None and status.error.code == "bad_decisions"  # it returned None
 
 
+async def test_a_node_without_an_answer_for_its_log_ends_no_run_and_keeps_no_loop(
+    fake: FakeCluster,
+) -> None:
+    fake.logs_are_away = True
+    status, spec = await run(fake, GOOD)
+    assert status.state == "succeeded" and not spec.log.exists()
+    loop = in_signals("while True: pass")
+    status, _ = await run(fake, loop, limits=Limits(seconds=3))
+    assert status.error is not None and status.error.code == "time_limit"
+
+
+async def test_a_start_that_is_given_up_leaves_no_pod(fake: FakeCluster) -> None:
+    runner = make_runner(fake)
+    await asyncio.to_thread(runner.cluster.open)
+    fake.delay = 0.5
+    starting = asyncio.create_task(runner.start(make_spec(fake, SLEEP)))
+    while not any(request.startswith("POST") and "pods" in request for request in fake.requests):
+        await asyncio.sleep(0.01)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert fake.of("pods") == []
+
+
 async def test_a_used_up_quota_runs_nothing_and_says_so(fake: FakeCluster) -> None:
     fake.pod_quota = 0
     runner = make_runner(fake)
