@@ -1,4 +1,4 @@
-"""An API server of Kubernetes with one node, over HTTP: it checks what it is sent, and runs pods.
+"""An API server of Kubernetes with one node, over HTTPS: it checks what it is sent, and runs pods.
 
 What it refuses stands in `kubernetes_rules`, how it runs pods in `kubernetes_node`. It answers only
 what a Role allows, if it is given one. Not here: watches, patches, other kinds, admission by
@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import re
+import ssl
 import threading
 import time
 import uuid
@@ -22,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from .kubernetes_certificate import write_certificate
 from .kubernetes_node import Fault, RunningPod, now
 from .kubernetes_rules import (
     Object,
@@ -124,10 +126,23 @@ class FakeCluster:
         for key in owned:
             self.delete(*key)
 
+    def write_service_account(self) -> Path:
+        """The folder that a pod with a service account of the namespace sees."""
+        folder = self.folder / "serviceaccount"
+        folder.mkdir()
+        (folder / "namespace").write_text(NAMESPACE)
+        (folder / "token").write_text(TOKEN)
+        (folder / "ca.crt").write_bytes((self.folder / "ca.crt").read_bytes())
+        return folder
+
     def write_kubeconfig(self, token: str = TOKEN) -> Path:
         """A kubeconfig for it."""
         path = self.folder / f"kubeconfig-{token}"
-        server = {"server": f"http://127.0.0.1:{self.port}"}
+        authority = base64.b64encode((self.folder / "ca.crt").read_bytes()).decode()
+        server = {
+            "server": f"https://127.0.0.1:{self.port}",
+            "certificate-authority-data": authority,
+        }
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -302,7 +317,8 @@ def start_cluster(folder: Path, volume: Path) -> Iterator[FakeCluster]:
             try:
                 if cluster.away:
                     raise Refused(503, "ServiceUnavailable", "the server is not available")
-                if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+                if (scheme.lower(), token) != ("bearer", TOKEN):
                     raise Refused(401, "Unauthorized", "Unauthorized")
                 answer, code = cluster.answer(self.command, url.path, query, body), 200
             except ConnectionResetError:
@@ -327,6 +343,12 @@ def start_cluster(folder: Path, volume: Path) -> Iterator[FakeCluster]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    # The handshake is made by the thread that serves, so that none waits for another.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*write_certificate(folder))
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
     cluster.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

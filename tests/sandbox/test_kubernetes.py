@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -19,10 +20,11 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from kubernetes.config import incluster_config
 from traitlets.config import Config
 
 from alphintra_lab.errors import Conflict, Invalid, LabError, NotFound, Unavailable
-from alphintra_lab.sandbox import pods
+from alphintra_lab.sandbox import cluster_setup, pods
 from alphintra_lab.sandbox.cluster import INSTANCE, KubernetesCluster
 from alphintra_lab.sandbox.kubernetes import KubernetesProvisioner
 from alphintra_lab.sandbox.limits import Limits
@@ -295,6 +297,41 @@ async def test_the_cluster_is_never_asked_on_the_event_loop(fake: FakeCluster) -
     assert await provisioner.poll() == -9  # opening and looking: four requests and more
     beating.cancel()
     assert ticks > 50
+
+
+async def test_in_a_pod_the_service_account_and_the_pod_itself_are_taken(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = fake.write_service_account()
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(account / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(account / "ca.crt"))
+    monkeypatch.setattr(cluster_setup, "SERVICE_ACCOUNT", account)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(fake.port))
+    own = fake.add("pods", socket.gethostname())
+    async with open_kernel(fake, kubeconfig="", namespace="") as kernel:
+        assert await kernel.run("print(1)") == "1\n"
+        (pod,) = [one for one in fake.of("pods") if one is not own]
+        assert pod["metadata"]["ownerReferences"] == [
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": socket.gethostname(),
+                "uid": own["metadata"]["uid"],
+            }
+        ]
+
+
+def test_a_cluster_with_another_certificate_is_not_talked_to(
+    fake: FakeCluster, tmp_path: Path
+) -> None:
+    with start_cluster(tmp_path / "other", tmp_path) as other:
+        config = other.write_kubeconfig().read_text()
+    path = tmp_path / "kubeconfig"
+    path.write_text(config.replace(str(other.port), str(fake.port)))
+    with pytest.raises(Unavailable, match="certificate"):
+        open_with(fake, kubeconfig=str(path))
+    assert fake.requests == []
 
 
 # What is sent.
