@@ -144,6 +144,13 @@ def _known_bad_data(evidence: Evidence) -> _Finding | None:
     return _Finding("triangle", "bad_data", "Built on known bad data", text)
 
 
+def _no_trades(evidence: Evidence) -> _Finding | None:
+    """Fills and costs of orders that there were not say nothing."""
+    if evidence.metrics["trades"] != 0:
+        return None
+    return _Finding("circle", "too_short", "Too short to tell", _why_no_trades(evidence))
+
+
 def _unsafe_fills(evidence: Evidence) -> _Finding | None:
     if evidence.settings.fill != "unsafe_same_close":
         return None
@@ -175,9 +182,7 @@ def _too_short(evidence: Evidence) -> _Finding | None:
     numbers = evidence.metrics
     closed = int(numbers["closed_trades"] or 0)
     needed, bars = numbers["min_track_record"], numbers["bars"] or 0
-    if numbers["trades"] == 0:
-        text = _why_no_trades(evidence)
-    elif needed is not None and needed > bars:
+    if needed is not None and needed > bars:
         text = (
             f"A Sharpe of {ratio(numbers['sharpe'])} needs about {_rounded(needed):,} bars; "
             f"there are {bars:,.0f}."
@@ -210,6 +215,7 @@ _RULES: list[Callable[[Evidence], _Finding | None]] = [
     _look_ahead,
     _not_verified,
     _known_bad_data,
+    _no_trades,
     _unsafe_fills,
     _no_costs,
     _ruined,

@@ -159,6 +159,14 @@ def test_no_trades_say_why() -> None:
     assert verdict(refused).text == "No order was filled: 3 were refused."
 
 
+@pytest.mark.parametrize("settings", [Settings(), Settings(fill="unsafe_same_close")])
+def test_without_trades_neither_costs_nor_fills_are_judged(settings: Settings) -> None:
+    none = {"trades": 0.0, "closed_trades": 0.0, "sharpe": None, "min_track_record": None}
+    given = evidence(metrics=none, settings=settings, refused=9, return_at_stated_cost=0.0)
+    found = verdict(given)
+    assert (found.rule, found.text) == ("too_short", "No order was filled: 9 were refused.")
+
+
 def test_a_ruined_run_is_told_as_one() -> None:
     given = evidence(ruined="5 Mar 2018", metrics={"closed_trades": 3.0})
     assert sentence(given)[1] == "Ruined."
