@@ -22,7 +22,7 @@ from traitlets.config import Configurable
 
 from ..errors import Invalid, LabError, NotFound, Unavailable
 from .cluster_setup import ensure_policies, find_owner, load, own_namespace, probe_network
-from .pod_trouble import NoAnswer, Place, explain_refusal
+from .pod_trouble import Place, TryAgain, explain_refusal
 
 if TYPE_CHECKING:
     from kubernetes import client
@@ -305,7 +305,7 @@ class KubernetesCluster(Configurable):
                 where = Place(self.space, self.runtime_class)
                 raise explain_refusal(error.status or 0, error.body or "", doing, where) from error
             except HTTPError as error:
-                raise NoAnswer(
+                raise TryAgain(
                     f"The cluster's API does not answer: {error}. Try again; if that does not "
                     "help, ask the cluster's owner."
                 ) from error

@@ -30,8 +30,8 @@ WAYS_OUT = {
 TEXT_LENGTH = 1_000
 
 
-class NoAnswer(Unavailable):
-    """The cluster's API was asked, and nobody knows whether it did what was asked."""
+class TryAgain(Unavailable):
+    """The cluster's API was busy or did not answer: it may have done what was asked, or not."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -78,7 +78,8 @@ def explain_refusal(status: int, body: str, doing: str, place: Place) -> LabErro
         return Unavailable(_explain_forbidden(reason, doing, where, place))
     if status in (400, 422):
         return Invalid(f"The cluster refuses to {doing}: {reason}")
-    return Unavailable(
+    # 409: two changed a quota at once; the others: overload, or a change of the server.
+    return TryAgain(
         f"The cluster could not {doing} (status {status}): {reason}. Try again in a minute."
     )
 
@@ -158,8 +159,11 @@ def find_obstacle(pod: client.V1Pod) -> tuple[str, bool]:
     for condition in (status and status.conditions) or []:
         if condition.type == "PodScheduled" and condition.reason == "Unschedulable":
             said = (condition.message or "no reason given")[:TEXT_LENGTH].rstrip(".")
-            text = f"No node can take it: {said}. Ask for less memory, or wait for room."
-            return text, False  # other pods end, and some clusters grow
+            way_out = "Ask for less memory, or wait for room."
+            if "persistentvolumeclaim" in said:
+                way_out = "Look at KubernetesCluster.claim."
+            # Not hopeless: other pods end, and some clusters grow.
+            return f"No node can take it: {said}. {way_out}", False
     return "Its node has not started it yet. Ask the cluster's owner to look at it.", False
 
 

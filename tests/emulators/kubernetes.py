@@ -84,6 +84,8 @@ class FakeCluster:
         """Nodes do not answer for their logs."""
         self.lost_answers = 0
         """So many creations work, and their answer does not arrive."""
+        self.busy = 0
+        """So many creations of pods meet another one's change of the quota."""
         self.stale_reads = 0
         """So many readings of a pod answer that it is not there."""
         self.objects: dict[tuple[str, str], Object] = {}
@@ -254,6 +256,10 @@ class FakeCluster:
         if wrong := list(violates_restricted(pod)):
             said = f'violates PodSecurity "restricted:latest": {", ".join(wrong)}'
             raise Refused(403, "Forbidden", f'pods "{name}" is forbidden: {said}')
+        if self.busy:
+            self.busy -= 1
+            said = 'Operation cannot be fulfilled on resourcequotas "lab": it has been modified'
+            raise Refused(409, "Conflict", said)
         used = len(self.of("pods"))
         if self.pod_quota is not None and used >= self.pod_quota:
             said = (

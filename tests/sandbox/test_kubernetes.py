@@ -149,6 +149,7 @@ async def test_a_cell_runs_in_a_pod_that_is_gone_afterwards(fake: FakeCluster) -
     assert fake.of("pods") == fake.of("secrets") == []
 
 
+@pytest.mark.slow
 async def test_a_kernel_sees_no_key_no_home_and_nothing_of_the_servers_environment(
     fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +168,7 @@ async def test_a_kernel_sees_no_key_no_home_and_nothing_of_the_servers_environme
     assert "['.env', 'home', 'strategies'] [] \nFalse False" in seen
 
 
+@pytest.mark.slow
 async def test_the_sdks_line_says_plainly_that_it_is_not_there(fake: FakeCluster) -> None:
     async with open_kernel(fake) as kernel:
         for call in ("load_bars('sp500-1d')", "datasets()"):
@@ -177,18 +179,24 @@ async def test_the_sdks_line_says_plainly_that_it_is_not_there(fake: FakeCluster
             assert "Press Run to backtest this strategy" in said
 
 
+@pytest.mark.slow
 async def test_nobody_without_the_key_reads_what_a_kernel_says(fake: FakeCluster) -> None:
     async with open_kernel(fake) as kernel:
         info = kernel.manager.get_connection_info()
         context = zmq.asyncio.Context()
-        listener = context.socket(zmq.SUB)
-        listener.subscribe("")
-        listener.connect(f"tcp://{info['ip']}:{info['iopub_port']}")
+        stranger, control = context.socket(zmq.SUB), context.socket(zmq.SUB)
+        control.curve_serverkey = str(info["curve_publickey"]).encode()
+        control.curve_publickey, control.curve_secretkey = zmq.curve_keypair()
+        for listener in (stranger, control):
+            listener.subscribe("")
+            listener.connect(f"tcp://{info['ip']}:{info['iopub_port']}")
+        await asyncio.sleep(0.5)
         assert await kernel.run("print('secret')") == "secret\n"
-        assert not await listener.poll(500)
+        assert await control.poll(5000) and not await stranger.poll(500)
         context.destroy(linger=0)
 
 
+@pytest.mark.slow
 async def test_a_restart_gets_another_pod_other_ports_and_an_empty_memory(
     fake: FakeCluster,
 ) -> None:
@@ -205,6 +213,7 @@ async def test_a_restart_gets_another_pod_other_ports_and_an_empty_memory(
         assert "NameError" in await kernel.run("x")
 
 
+@pytest.mark.slow
 async def test_a_kernel_that_ends_is_noticed_and_its_end_is_told(
     fake: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -217,6 +226,7 @@ async def test_a_kernel_that_ends_is_noticed_and_its_end_is_told(
     assert "It ended itself with exit code 7." in caplog.text
 
 
+@pytest.mark.slow
 async def test_an_interrupt_reaches_the_cell(fake: FakeCluster) -> None:
     async with open_kernel(fake) as kernel:
         cell = asyncio.create_task(kernel.run("import time; print('up'); time.sleep(60)"))
@@ -225,6 +235,7 @@ async def test_an_interrupt_reaches_the_cell(fake: FakeCluster) -> None:
         assert "KeyboardInterrupt" in await cell
 
 
+@pytest.mark.slow
 async def test_the_debugger_attaches(fake: FakeCluster) -> None:
     async with open_kernel(fake) as kernel:
         session = kernel.client.session
@@ -236,6 +247,7 @@ async def test_the_debugger_attaches(fake: FakeCluster) -> None:
         assert reply["content"]["success"]
 
 
+@pytest.mark.slow
 async def test_orphans_of_an_earlier_server_are_removed_those_of_others_are_not(
     fake: FakeCluster,
 ) -> None:
@@ -255,6 +267,7 @@ async def test_orphans_of_an_earlier_server_are_removed_those_of_others_are_not(
     assert names & {"earlier", "present", "theirs", "job"} == {"present", "theirs", "job"}
 
 
+@pytest.mark.slow
 async def test_what_the_lab_owns_goes_with_its_deployment(fake: FakeCluster) -> None:
     fake.add("deployments", "alphintra-lab")
     async with open_kernel(fake, owner="Deployment/alphintra-lab") as kernel:
@@ -299,6 +312,7 @@ async def test_the_cluster_is_never_asked_on_the_event_loop(fake: FakeCluster) -
     assert ticks > 50
 
 
+@pytest.mark.slow
 async def test_in_a_pod_the_service_account_and_the_pod_itself_are_taken(
     fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -548,6 +562,7 @@ def test_the_shipped_policies_are_those_that_the_lab_makes(fake: FakeCluster) ->
         assert one["metadata"]["labels"] == made[name]["metadata"]["labels"]
 
 
+@pytest.mark.slow
 async def test_the_shipped_role_is_enough_and_nothing_in_it_is_too_much(fake: FakeCluster) -> None:
     fake.add("deployments", "alphintra-lab")
     (role,) = [one for one in read_deployed("rbac.yaml") if one["kind"] == "Role"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import math
 import re
 import signal
@@ -25,7 +26,7 @@ from ...errors import Conflict, LabError, Unavailable
 from ...sandbox import bubblewrap
 from ...sandbox.cluster import INSTANCE, KubernetesCluster
 from ...sandbox.limits import Limits
-from ...sandbox.pod_trouble import Ending, NoAnswer, find_ending, find_obstacle, is_running
+from ...sandbox.pod_trouble import Ending, TryAgain, find_ending, find_obstacle, is_running
 from ..schema import JobError
 from . import RunSpec, RunStatus
 
@@ -34,6 +35,8 @@ from .local import _describe_end, _lay_out, _outputs, _place, _read_error, _read
 
 if TYPE_CHECKING:
     from ...sandbox.pods import PodPlan
+
+log = logging.getLogger(__name__)
 
 POLL = 0.3
 LOG_EVERY, LOG_ATTEMPTS = 2.0, 10
@@ -148,7 +151,11 @@ class KubernetesRunner:
         if watch is not None and watch.ended is None:
             error = JobError("cancelled", "The run was stopped.")
             watch.ended = RunStatus("stopped", watch.last.progress, error=error)
-        await asyncio.to_thread(self.cluster.delete_pod, run.pod, wait=True)
+        try:
+            await asyncio.to_thread(self.cluster.delete_pod, run.pod)
+        except LabError as problem:
+            # It ends by its deadline, and goes when the job is started again, or with its owner.
+            log.warning("The pod %s is left behind: %s", run.pod, problem.message)
 
     def remove_orphans(self, alive: set[str]) -> list[str]:
         """Delete the pods of this lab's jobs whose ids are not `alive`; blocks."""
@@ -169,9 +176,10 @@ class KubernetesRunner:
                 self.cluster.delete_pod(run.pod, wait=True)
             _lay_out(spec)
             laid_out = True
-            with contextlib.suppress(Conflict, NoAnswer):  # made meanwhile, or the answer was lost
+            with contextlib.suppress(Conflict, TryAgain):  # made meanwhile, or the answer was lost
                 self.cluster.create_pod(self._plan(spec, run, mark))
                 return
+            time.sleep(POLL)
         raise Unavailable(
             f"The pod {run.pod} could not be made in three attempts: the cluster's API does not "
             "answer, or somebody else deletes it. Try again in a minute."
@@ -294,8 +302,8 @@ def _explain(run: _Run, ending: Ending, cluster: KubernetesCluster) -> JobError 
             "again, print less and ask the cluster's owner.",
         )
     if not ending.launched:
-        log = run.spec.log
-        said = log.read_text(errors="replace").strip()[-500:] if log.exists() else "no log"
+        file = run.spec.log
+        said = file.read_text(errors="replace").strip()[-500:] if file.exists() else "no log"
         return JobError(
             "sandbox_failed",
             f"The image {cluster.image} did not start the lab's program, so nothing was run: "

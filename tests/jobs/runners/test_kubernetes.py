@@ -124,12 +124,14 @@ async def test_an_error_in_the_code_names_its_line(fake: FakeCluster) -> None:
     assert (status.error.exception, status.error.line) == ("KeyError", 6)
 
 
+@pytest.mark.slow
 async def test_20_gb_is_a_memory_error_that_names_the_limit(fake: FakeCluster) -> None:
     status, _ = await run(fake, in_signals("np.ones(20 * 1024**3, dtype='u1')"))
     assert status.error is not None and status.error.code == "memory_limit"
     assert "The limit is 2 GiB." in status.error.message and status.error.line == 6
 
 
+@pytest.mark.slow
 async def test_a_loop_without_end_stops_at_the_time_limit(fake: FakeCluster) -> None:
     code = in_signals("while True: pass")
     status, _ = await run(fake, code, limits=Limits(seconds=4))
@@ -137,6 +139,7 @@ async def test_a_loop_without_end_stops_at_the_time_limit(fake: FakeCluster) -> 
     assert status.error.message.startswith("Stopped at the time limit, 4 s.")
 
 
+@pytest.mark.slow
 async def test_the_deadline_holds_when_no_worker_looks(fake: FakeCluster) -> None:
     runner = make_runner(fake, start_seconds=3)
     handle = await runner.start(make_spec(fake, SLEEP, limits=Limits(seconds=2)))
@@ -148,6 +151,7 @@ async def test_the_deadline_holds_when_no_worker_looks(fake: FakeCluster) -> Non
     assert status.error is not None and status.error.code == "time_limit"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
@@ -190,6 +194,14 @@ async def test_a_pod_that_no_node_takes_is_given_up(fake: FakeCluster) -> None:
     assert status.error is not None and status.error.code == "sandbox_failed"
     assert "No node can take it: 0/3 nodes are available" in status.error.message
     assert fake.of("pods") == []
+
+
+async def test_a_claim_that_is_not_there_is_named(fake: FakeCluster) -> None:
+    runner = make_runner(fake, start_seconds=1, claim="gone")
+    status = await runner.wait(await runner.start(make_spec(fake, GOOD)))
+    assert status.error is not None
+    assert 'persistentvolumeclaim "gone" not found' in status.error.message
+    assert status.error.message.endswith("Look at KubernetesCluster.claim.")
 
 
 async def test_an_image_without_the_lab_is_not_the_strategys_fault(
@@ -252,6 +264,7 @@ async def test_a_flood_on_stdout_is_cut_and_the_run_goes_on(fake: FakeCluster) -
     assert spec.log.stat().st_size == 100_000
 
 
+@pytest.mark.slow
 async def test_a_second_start_and_another_process_find_the_same_pod(fake: FakeCluster) -> None:
     runner, spec = make_runner(fake), make_spec(fake, SLEEP)
     handle = await runner.start(spec)
@@ -297,6 +310,7 @@ async def test_a_pod_whose_files_were_replaced_is_made_anew(fake: FakeCluster) -
     assert status.state == "succeeded" and spec.decisions.stat().st_size > 0
 
 
+@pytest.mark.slow
 async def test_other_code_under_the_same_job_id_gets_a_pod_of_its_own(fake: FakeCluster) -> None:
     runner = make_runner(fake)
     await runner.start(make_spec(fake, SLEEP))
@@ -313,6 +327,7 @@ async def test_a_pod_that_somebody_deletes_is_lost(fake: FakeCluster) -> None:
     assert status.error.code == "worker_lost"
 
 
+@pytest.mark.slow
 async def test_a_cluster_that_is_away_for_a_while_ends_no_run(fake: FakeCluster) -> None:
     runner, spec = make_runner(fake), make_spec(fake, in_signals("time.sleep(2)"))
     handle = await runner.start(spec)
@@ -325,6 +340,7 @@ async def test_a_cluster_that_is_away_for_a_while_ends_no_run(fake: FakeCluster)
     assert status.error is not None and status.error.code == "bad_decisions"  # it returned None
 
 
+@pytest.mark.slow
 async def test_a_node_without_an_answer_for_its_log_ends_no_run_and_keeps_no_loop(
     fake: FakeCluster,
 ) -> None:
@@ -347,6 +363,23 @@ async def test_a_start_that_is_given_up_leaves_no_pod(fake: FakeCluster) -> None
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert fake.of("pods") == []
+
+
+async def test_a_busy_cluster_is_asked_again(fake: FakeCluster) -> None:
+    fake.busy = 2
+    status, _ = await run(fake, GOOD)
+    assert status.state == "succeeded", status.error
+
+
+async def test_a_pod_that_cannot_be_deleted_spoils_no_result(
+    fake: FakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = make_runner(fake)
+    handle = await runner.start(make_spec(fake, GOOD))
+    assert (await runner.wait(handle)).state == "succeeded"
+    fake.away = True
+    await runner.stop(handle)
+    assert "is left behind: The cluster could not delete the pod (status 503)" in caplog.text
 
 
 async def test_a_used_up_quota_runs_nothing_and_says_so(fake: FakeCluster) -> None:
