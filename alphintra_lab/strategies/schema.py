@@ -46,7 +46,7 @@ class Outline(msgspec.Struct, frozen=True):
     problems: list[Problem] = []
 
 
-class StrategyCreate(msgspec.Struct, frozen=True):
+class StrategyCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new strategy, from a template (its id) or from code. Without either: the blank strategy."""
 
     name: str
@@ -54,19 +54,19 @@ class StrategyCreate(msgspec.Struct, frozen=True):
     code: str | None = None
 
 
-class StrategyCode(msgspec.Struct, frozen=True):
+class StrategyCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """New text for `strategy.py`."""
 
     code: str
 
 
-class StrategyCheck(msgspec.Struct, frozen=True):
+class StrategyCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Code to be checked as it is typed; nothing is stored."""
 
     code: str
 
 
-class StrategyUpdate(msgspec.Struct, frozen=True):
+class StrategyUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new name; the folder keeps its place."""
 
     name: str
@@ -160,7 +160,7 @@ class StrategyTemplate(msgspec.Struct, frozen=True):
     """An SVG document."""
 
 
-class StrategyExecute(msgspec.Struct, frozen=True):
+class StrategyExecute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Run the strategy's code over a dataset and keep its decisions; no backtest."""
 
     dataset: str

@@ -175,6 +175,18 @@ async def test_every_template_is_listed_with_its_picture(call: Call) -> None:
         ("GET", "?what=1", None, 422, "what", "no query parameter"),
         ("DELETE", "nothing", None, 404, "id", "no strategy"),
         ("POST", "code/{id}/execute", {"dataset": "nope"}, 404, "dataset", "nope"),
+        # A slip of the pen must not run the defaults in silence.
+        (
+            "POST",
+            "code/{id}/execute",
+            {"dataset": "x", "parameter": {}},
+            422,
+            "parameter",
+            "unknown",
+        ),
+        ("POST", "code/create", {"name": "B", "tmplate": "x"}, 422, "tmplate", "unknown field"),
+        ("PUT", "code/{id}", {"code": "", "v": 1}, 422, "v", "unknown field"),
+        ("PATCH", "{id}", {"name": "B", "folder": "x"}, 422, "folder", "unknown field"),
     ],
 )
 async def test_bad_input_gets_a_clear_answer(
