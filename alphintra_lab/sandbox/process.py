@@ -38,6 +38,9 @@ class Sandbox(Protocol):
     def ran_out_of_memory(self) -> bool:
         """Whether the kernel killed something inside because the memory was used up."""
 
+    def was_lost(self) -> bool:
+        """Whether it ended only because what it was forked from did: it can be run again."""
+
     async def close(self) -> None:
         """Free what the sandbox held, after its end."""
 
@@ -81,6 +84,10 @@ class ColdSandbox:
         group = self.prepared.cgroup
         return group is not None and group.count_oom_kills() > 0
 
+    def was_lost(self) -> bool:
+        """Never: it was forked from nothing."""
+        return False
+
     async def close(self) -> None:
         """As `Sandbox`."""
         await self.stdout.read()  # to the pipe's end, which closes it
@@ -115,6 +122,10 @@ class ForkedSandbox:
         """As `Sandbox`."""
         group = self.forked.cgroup
         return group is not None and group.count_oom_kills() > 0
+
+    def was_lost(self) -> bool:
+        """As `Sandbox`."""
+        return self.forked.lost
 
     async def close(self) -> None:
         """As `Sandbox`."""

@@ -238,7 +238,10 @@ class Forked:
         self.pid = 0
         """The first process inside, by its number outside."""
         self.returncode: int | None = None
+        self.lost = False
+        """It ended without a word, and nobody here killed it: so did the zygote, or the machine."""
         self.cgroup: cgroup.Cgroup | None = None
+        self._killed = False
         self._end: asyncio.Task[int] | None = None
         self._adopted: asyncio.Future[bytes] | None = None
         self._handle: int | None = None
@@ -290,6 +293,8 @@ class Forked:
                     break
                 self._answer(said)
         killed = 128 + signal.SIGKILL
+        oom = self.cgroup is not None and self.cgroup.count_oom_kills() > 0
+        self.lost = said[:1] != ENDED and not self._killed and not oom
         self.returncode = LENGTH.unpack(said[1:])[0] if said[:1] == ENDED else killed
         self._answer(b"")
         return self.returncode
@@ -305,6 +310,7 @@ class Forked:
 
     def kill(self) -> None:
         """Kill all of it at once."""
+        self._killed = True
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)

@@ -23,7 +23,7 @@ from alphintra_lab.jobs.runners import RunSpec, RunStatus
 from alphintra_lab.jobs.runners.local import LocalRunner
 from alphintra_lab.sandbox.limits import MIB, Limits
 from alphintra_lab.sandbox.zygote import Zygote
-from tests.sandbox.forking import find_loop, running_zygote
+from tests.sandbox.forking import MODULES, check_forks, find_loop, running_zygote
 from tests.sandbox.inside import has_cgroup
 
 ROOT = Path(__file__).parents[2]
@@ -313,3 +313,15 @@ async def test_a_killed_worker_takes_its_run_along(tmp_path: Path) -> None:
         child.wait()
     _, alive = psutil.wait_procs(family, timeout=3)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+async def test_a_run_whose_zygote_is_killed_runs_again_from_a_cold_start(tmp_path: Path) -> None:
+    zygote = Zygote(MODULES)
+    await zygote.start(check_forks)
+    runner = LocalRunner(zygote=zygote)
+    handle = await runner.start(make_spec(tmp_path, "import time; time.sleep(2)\n" + GOOD))
+    while not (await runner.status(handle)).seconds > 0.5:
+        await asyncio.sleep(0.05)
+    await zygote.stop()
+    status = await runner.wait(handle)
+    assert (status.state, status.error) == ("succeeded", None)

@@ -11,6 +11,8 @@ from jupyter_core.utils import ensure_event_loop
 from alphintra_lab.sandbox.self_test import test_forks as check_forks
 from alphintra_lab.sandbox.zygote import Zygote
 
+__all__ = ["MODULES", "check_forks", "find_loop", "running_zygote"]
+
 MODULES = (
     "numpy",
     "pandas",

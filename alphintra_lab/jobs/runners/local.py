@@ -105,7 +105,14 @@ class _Run:
         return RunStatus("running", self.progress, time.monotonic() - self.started)
 
     async def execute(self) -> RunStatus:
-        """Run it to its end, whatever that is."""
+        """Run it to its end, whatever that is; once more where only its zygote had ended."""
+        status = await self._execute()
+        if self.sandbox is not None and self.sandbox.was_lost() and self.ending is None:
+            self.zygote = None
+            status = await self._execute()
+        return status
+
+    async def _execute(self) -> RunStatus:
         spec = self.spec
         await asyncio.to_thread(_lay_out, spec)
         program = "rerun" if spec.variants else "decide"
