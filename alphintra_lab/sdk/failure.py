@@ -49,7 +49,8 @@ def _text(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return str(error.msg)
     try:
-        return str(error)[:2000]
+        # Half a character is a string in Python, but no text that can be handed on.
+        return str(error)[:2000].encode(errors="replace").decode()
     except Exception:  # noqa: BLE001  the user's own __str__ may raise anything
         return "(its text cannot be shown)"
 

@@ -48,6 +48,7 @@ def fail(folder: Path, code: str) -> JobError:
         ("ta.sma(bars, 0)", "strategy_error", "StrategyError", "window is 0"),
         ("np.ones(2**50)", "memory_limit", "MemoryError", "more memory than it may use"),
         ("raise Mute", "strategy_error", "Mute", "its text cannot be shown"),
+        (r'raise OSError("half \ud800")', "strategy_error", "OSError", "half ?"),
     ],
 )
 def test_what_goes_wrong_is_told_with_its_line_and_the_way_out(
