@@ -7,7 +7,6 @@ extra, loaded on first use.
 from __future__ import annotations
 
 import functools
-import os
 import re
 import secrets
 import socket
@@ -17,11 +16,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from traitlets import Bool, Float, Int, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
 from ..errors import Invalid, LabError, NotFound, Unavailable
 from .cluster_setup import ensure_policies, find_owner, load, own_namespace, probe_network
+from .from_environment import Count, Number, Switch, Text
 from .pod_trouble import Place, TryAgain, explain_refusal
 
 if TYPE_CHECKING:
@@ -38,38 +37,6 @@ INSTANCE = secrets.token_hex(4)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class FromEnvironment(TraitType[Any, Any]):
-    """A setting whose default is ALPHINTRA_KUBERNETES_<NAME> where the environment has it."""
-
-    def default(self, obj: Any = None) -> Any:
-        """What the environment says, else what stands here; raises Invalid."""
-        name = f"ALPHINTRA_KUBERNETES_{(self.name or '').upper()}"
-        text = os.environ.get(name)
-        if text is None:
-            return super().default(obj)
-        try:
-            return self.from_string(text)
-        except (ValueError, TraitError):
-            kind = self.__class__.__name__.lower()
-            raise Invalid(f"{name} is {text!r}, and must be a {kind}.", field=name) from None
-
-
-class Text(FromEnvironment, Unicode[str, str]):
-    """A text."""
-
-
-class Number(FromEnvironment, Float[float, float]):
-    """A number."""
-
-
-class Count(FromEnvironment, Int[int, int]):
-    """A whole number."""
-
-
-class Switch(FromEnvironment, Bool[bool, bool]):
-    """True or false."""
 
 
 class KubernetesCluster(Configurable):

@@ -12,26 +12,23 @@ import hashlib
 import logging
 import math
 import re
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...engine.variants import Variant
 from ...errors import Conflict, LabError, Unavailable
 from ...sandbox import bubblewrap
 from ...sandbox.cluster import INSTANCE, KubernetesCluster
-from ...sandbox.limits import Limits
 from ...sandbox.pod_trouble import Ending, TryAgain, find_ending, find_obstacle, is_running
 from ..schema import JobError
 from . import RunSpec, RunStatus
+from .kubernetes_run import PodRun, explain_ending, time_limit
 
 # What a run's folder holds, and what its process may say of itself, is the same wherever it runs.
-from .local import _describe_end, _lay_out, _outputs, _place, _read_error, _read_progress, _size
+from .local import _lay_out, _outputs, _place, _read_progress
 
 if TYPE_CHECKING:
     from ...sandbox.pods import PodPlan
@@ -45,32 +42,6 @@ AWAY_SECONDS = 120.0
 SPEC = "alphintra-lab/spec"
 """The annotation by which a pod is known to run just this."""
 LONGEST = 45
-OWN_ENDINGS = ("Completed", "Error", "Succeeded", "Failed")
-"""The cluster's words where the program ended by itself."""
-
-
-class _Run(msgspec.Struct, frozen=True):
-    """What is to be known of a run to tell how it stands; goes into the job's row."""
-
-    pod: str
-    folder: str
-    checks: bool
-    seconds: float | None
-    limits: Limits
-
-    @property
-    def spec(self) -> RunSpec:
-        """As much of it as names files and limits."""
-        folder = Path(self.folder)
-        variants = [Variant("repeat", 0, 0)] if self.checks else []
-        return RunSpec(
-            job_id=self.pod,
-            folder=folder,
-            strategy_folder=folder,
-            bars={},
-            variants=variants,
-            limits=self.limits,
-        )
 
 
 @dataclass
@@ -98,7 +69,7 @@ class KubernetesRunner:
 
     async def start(self, spec: RunSpec) -> dict[str, Any]:
         """Start a run; a pod that already runs just this, whoever started it, is taken on."""
-        run = _Run(
+        run = PodRun(
             pod=_name_pod(spec.job_id),
             folder=str(spec.folder),
             checks=bool(spec.variants),
@@ -113,7 +84,8 @@ class KubernetesRunner:
             await asyncio.shield(making)
         except asyncio.CancelledError:
             await asyncio.wait({making})  # nobody is told of a pod that is made now
-            await asyncio.to_thread(self.cluster.delete_pod, run.pod)
+            with contextlib.suppress(LabError):
+                await asyncio.to_thread(self.cluster.delete_pod, run.pod)
             raise
         except LabError as error:
             message = f"Nothing was run. {error.message}"
@@ -122,7 +94,7 @@ class KubernetesRunner:
 
     async def status(self, handle: dict[str, Any]) -> RunStatus:
         """How the run stands; what was last seen of it while the cluster's API is away."""
-        run = msgspec.convert(handle["run"], _Run)
+        run = msgspec.convert(handle["run"], PodRun)
         watch = self._watches.setdefault(run.pod, _Watch())
         with contextlib.suppress(Unavailable):
             await asyncio.to_thread(self._look, run, watch)
@@ -130,7 +102,7 @@ class KubernetesRunner:
 
     async def wait(self, handle: dict[str, Any]) -> RunStatus:
         """How it ended. Cancelling this leaves the run alone."""
-        run = msgspec.convert(handle["run"], _Run)
+        run = msgspec.convert(handle["run"], PodRun)
         watch = self._watches.setdefault(run.pod, _Watch())
         answered = time.monotonic()
         while watch.ended is None:
@@ -146,7 +118,7 @@ class KubernetesRunner:
 
     async def stop(self, handle: dict[str, Any]) -> None:
         """Delete the pod, and forget the run; whoever waits for it is told."""
-        run = msgspec.convert(handle["run"], _Run)
+        run = msgspec.convert(handle["run"], PodRun)
         watch = self._watches.pop(run.pod, None)
         if watch is not None and watch.ended is None:
             error = JobError("cancelled", "The run was stopped.")
@@ -161,7 +133,7 @@ class KubernetesRunner:
         """Delete the pods of this lab's jobs whose ids are not `alive`; blocks."""
         return self.cluster.remove_orphans("job", {_label(job_id) for job_id in alive})
 
-    def _create(self, spec: RunSpec, run: _Run) -> None:
+    def _create(self, spec: RunSpec, run: PodRun) -> None:
         from ...sandbox import pods
 
         mark, laid_out = _fingerprint(spec), False
@@ -185,7 +157,7 @@ class KubernetesRunner:
             "answer, or somebody else deletes it. Try again in a minute."
         )
 
-    def _plan(self, spec: RunSpec, run: _Run, mark: str) -> PodPlan:
+    def _plan(self, spec: RunSpec, run: PodRun, mark: str) -> PodPlan:
         from ...sandbox.pods import PodPlan
 
         user = bubblewrap.choose_user(spec.job_id)
@@ -215,7 +187,7 @@ class KubernetesRunner:
             annotations={SPEC: mark},
         )
 
-    def _look(self, run: _Run, watch: _Watch) -> None:
+    def _look(self, run: PodRun, watch: _Watch) -> None:
         """See how the pod stands; not again within `POLL` seconds."""
         with watch.lock:
             if watch.ended is not None or time.monotonic() - watch.looked < POLL:
@@ -227,7 +199,7 @@ class KubernetesRunner:
             elif watch.ended is None:  # else it was stopped while we looked
                 watch.ended = status
 
-    def _read(self, run: _Run, watch: _Watch) -> RunStatus:
+    def _read(self, run: PodRun, watch: _Watch) -> RunStatus:
         pod = self.cluster.read_pod(run.pod)
         if pod is None:
             return LOST
@@ -256,24 +228,24 @@ class KubernetesRunner:
             watch.logged = time.monotonic()
         if late:
             self.cluster.delete_pod(run.pod)
-            return self._fail(run, watch, _time_limit(run), seconds)
+            return self._fail(run, watch, time_limit(run), seconds)
         progress = _read_progress(run.spec) or watch.last.progress
         return RunStatus("running", progress, seconds, log_truncated=watch.log_truncated)
 
-    def _save_log(self, run: _Run, watch: _Watch) -> None:
+    def _save_log(self, run: PodRun, watch: _Watch) -> None:
         """Keep the first part of what it printed."""
         size = run.limits.log_bytes
         data = self.cluster.read_log(run.pod, size + 1)
         watch.log_truncated = len(data) > size
         run.spec.log.write_bytes(data[:size])
 
-    def _conclude(self, run: _Run, watch: _Watch, ending: Ending) -> RunStatus:
-        error = _explain(run, ending, self.cluster)
+    def _conclude(self, run: PodRun, watch: _Watch, ending: Ending) -> RunStatus:
+        error = explain_ending(run, ending, self.cluster.image)
         if error is not None:
             return self._fail(run, watch, error, ending.seconds)
         return RunStatus("succeeded", 1.0, ending.seconds, log_truncated=watch.log_truncated)
 
-    def _fail(self, run: _Run, watch: _Watch, error: JobError, seconds: float) -> RunStatus:
+    def _fail(self, run: PodRun, watch: _Watch, error: JobError, seconds: float) -> RunStatus:
         progress = _read_progress(run.spec) or watch.last.progress
         return RunStatus("failed", progress, seconds, error, watch.log_truncated)
 
@@ -281,57 +253,6 @@ class KubernetesRunner:
 LOST = RunStatus(
     "lost", error=JobError("worker_lost", "The pod that ran it is gone. Run it again.")
 )
-
-
-def _explain(run: _Run, ending: Ending, cluster: KubernetesCluster) -> JobError | None:
-    """Why it failed, or None where it did not."""
-    if ending.reason == "OOMKilled":
-        return JobError(
-            "memory_limit",
-            f"The strategy used all the memory that it may, {_size(run.limits)}, and was stopped. "
-            "Work on fewer columns, or in smaller pieces.",
-        )
-    if ending.reason == "DeadlineExceeded" and ending.started:
-        return _time_limit(run)
-    if ending.reason not in OWN_ENDINGS:
-        code = "process_died" if ending.launched else "sandbox_failed"
-        said = ending.message.rstrip(".") or "no reason given"
-        return JobError(
-            code,
-            f"The cluster ended the run: {ending.reason}: {said}. Run it again; if it happens "
-            "again, print less and ask the cluster's owner.",
-        )
-    if not ending.launched:
-        file = run.spec.log
-        said = file.read_text(errors="replace").strip()[-500:] if file.exists() else "no log"
-        return JobError(
-            "sandbox_failed",
-            f"The image {cluster.image} did not start the lab's program, so nothing was run: "
-            f"{said}. It needs python on its PATH, and the lab's package.",
-        )
-    if ending.code == 0 and run.spec.product.stat().st_size:
-        return None
-    reported = _read_error(run.spec.folder / "out" / "error.json")
-    if ending.code == 1 and reported is not None:
-        if reported.code == "memory_limit":
-            text = f"{reported.message} The limit is {_size(run.limits)}."
-            return msgspec.structs.replace(reported, message=text)
-        return reported
-    if ending.code == 128 + signal.SIGXCPU:
-        text = f"Stopped at the limit of {run.limits.cpu_seconds} s of computing."
-        return JobError("time_limit", text)
-    return JobError("process_died", _describe_end(ending.code or 0))
-
-
-def _time_limit(run: _Run) -> JobError:
-    if run.checks:
-        text = f"Running it again took longer than {run.seconds:g} s, and was ended."
-    else:
-        text = (
-            f"Stopped at the time limit, {run.seconds:g} s. "
-            "Look for a loop without an end, or use fewer bars."
-        )
-    return JobError("time_limit", text)
 
 
 def _fingerprint(spec: RunSpec) -> str:
