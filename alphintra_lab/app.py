@@ -18,6 +18,7 @@ from .api.bodies import refuse_large_bodies
 from .api.handler import tornado_handlers
 from .api.lab import Lab
 from .api.line import serve_line
+from .api.policy import confine_files, with_page_policy
 from .api.routes import ROUTES
 from .config import LabConfig
 from .datasets.platform import ensure_platform_datasets
@@ -58,6 +59,7 @@ class AlphintraLab(ExtensionApp):
         self.lab: Lab = self._open_lab(Path(self.serverapp.root_dir))
         self.settings["alphintra"] = self.lab
         self.settings["alphintra_routes"] = ROUTES
+        self.settings["headers"] = with_page_policy(self.settings, self.serverapp.base_url)
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.subprocess.Process | None = None
         BubblewrapProvisioner.workspace = self.lab.workspace
@@ -78,6 +80,10 @@ class AlphintraLab(ExtensionApp):
         """Put the handler table under the server's base URL."""
         self.handlers.extend(tornado_handlers(ROUTES))
         assert self.serverapp is not None
+        contents = self.serverapp.contents_manager
+        if contents.files_handler_class is not None:
+            files = confine_files(contents.files_handler_class)
+            self.handlers.append((r"/files/(.*)", files, contents.files_handler_params))
         refuse_large_bodies(self.serverapp.web_app, self.serverapp.base_url, ROUTES)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:

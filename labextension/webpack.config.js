@@ -16,6 +16,12 @@ module.exports = {
             transform: { useDefineForClassFields: false }
           }
         }
+      },
+      {
+        // Loaded by the frames of outputs, each as it is.
+        test: /[\\/](bokeh\.min|plotly-strict\.min|output-frame)\.js$/,
+        type: 'asset/resource',
+        generator: { filename: '[name].[contenthash].js' }
       }
     ]
   }

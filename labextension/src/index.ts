@@ -3,6 +3,7 @@ import { connectionPlugin } from './connection';
 import { datasetsPlugin } from './datasets/plugin';
 import { homePlugin } from './home/plugin';
 import { jobsPlugin } from './jobs/plugin';
+import { outputsPlugin } from './outputs/plugin';
 import { labPlugin } from './plugin';
 import { launcherPlugin } from './launcher';
 import { sidebarPlugin } from './sidebar/plugin';
@@ -12,6 +13,7 @@ import { tourPlugin } from './tour/plugin';
 /** One small plugin per panel; they share the lab, which the first provides. */
 export default [
   labPlugin,
+  outputsPlugin,
   connectionPlugin,
   sidebarPlugin,
   homePlugin,
