@@ -28,6 +28,7 @@ from .errors import LabError
 from .processes import command_of, environment_of_child
 from .sandbox.limits import KERNEL as KERNEL_LIMITS
 from .sandbox.provisioner import BubblewrapProvisioner
+from .sandbox.runtime import Runtime
 from .sandbox.self_test import self_test, test_forks
 from .sandbox.warm import WarmKernels
 from .sandbox.zygote import Zygote
@@ -177,7 +178,7 @@ class AlphintraLab(ExtensionApp):
             await asyncio.sleep(pause)
             pause = min(pause * 2, 30.0)
 
-    async def _open_line(self, kernel_id: str, folder: Path, grants: Path, cwd: str) -> Any:
+    async def _open_line(self, runtime: Runtime, cwd: str) -> Any:
         """A kernel's own socket to the server, through which its SDK asks."""
         return await serve_line(self.lab, folder / "sock", Path(cwd), grants)
 

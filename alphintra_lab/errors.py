@@ -47,6 +47,16 @@ class Invalid(LabError):
     status, code = 422, "invalid"
 
 
+class TooMany(LabError):
+    """Asked too often; the same may be asked again a little later."""
+
+    status, code = 429, "too_many"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Unavailable(LabError):
     """A back end, named, does not answer or is full."""
 

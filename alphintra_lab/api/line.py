@@ -9,17 +9,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import math
 import os
 import secrets
 import shutil
+import struct
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import SO_PEERCRED, SOL_SOCKET
 from typing import Any
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.log import app_log
 from tornado.netutil import bind_unix_socket
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
@@ -28,7 +33,7 @@ from ..backtests import results
 from ..backtests import service as backtests
 from ..backtests.schema import Result
 from ..datasets import service as datasets
-from ..errors import Conflict, Invalid, LabError, Malformed, TooLarge, Unavailable
+from ..errors import Conflict, Invalid, LabError, Malformed, TooLarge, TooMany, Unavailable
 from ..jobs import service as jobs
 from ..jobs.schema import Job
 from ..strategies import service as strategies
@@ -37,8 +42,32 @@ from .handler import ErrorAnswer
 from .lab import Lab
 
 POLL = 0.05
+RATE, BURST = 100.0, 200.0
+"""Requests a second that a caller may make in the long run, and at once."""
+CREDENTIALS = struct.Struct("iII")  # of a socket's other side: process, user, group
 LARGEST_BODY = 256 * 1024 * 1024
 """Bytes. The SDK knows it, too, and says so before it sends anything."""
+
+
+class Allowance:
+    """How many requests a caller may make now: it grows with time, up to a burst."""
+
+    def __init__(self) -> None:
+        self._left, self._since = BURST, time.monotonic()
+
+    def take(self) -> None:
+        """Use one up; raises TooMany where there is none."""
+        now = time.monotonic()
+        self._left = min(BURST, self._left + (now - self._since) * RATE)
+        self._since = now
+        if self._left < 1:
+            wait = (1 - self._left) / RATE
+            raise TooMany(
+                f"This kernel asks the lab more than {RATE:g} times a second. "
+                "Ask for what a loop needs once, before it.",
+                retry_after=wait,
+            )
+        self._left -= 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +81,7 @@ class Line:
     run: Callable[[str], Awaitable[Job]] | None
     """Runs the job with this id here, to its end. None: a worker elsewhere does."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 class LineHandler(RequestHandler):
@@ -60,6 +90,11 @@ class LineHandler(RequestHandler):
     def initialize(self, line: Line) -> None:
         """Whose line this is."""
         self.line, self.lab = line, line.lab
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Refuse who asks too often, before anything is read."""
+        self.line.allowance.take()
+        return None
 
     def answer(self, value: Any, status: int = 200) -> None:
         """Finish with JSON."""
@@ -70,6 +105,8 @@ class LineHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Whatever fails has the one error shape, and never a traceback."""
         error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, TooMany):
+            self.set_header("Retry-After", f"{math.ceil(error.retry_after)}")
         if isinstance(error, LabError):
             answer = ErrorAnswer(error.message, error.code, error.field)
             return self.answer(answer, error.status)
@@ -91,6 +128,7 @@ class UnknownHandler(LineHandler):
 
     def prepare(self) -> None:
         """Refuse it."""
+        super().prepare()
         raise HTTPError(404)
 
 
@@ -158,6 +196,7 @@ class BacktestsHandler(LineHandler):
     async def prepare(self) -> None:
         """Wait for this line's turn before the body is read."""
         self.body, self.waits, self.gone = bytearray(), True, False
+        super().prepare()
         if self.request.method != "POST":
             raise HTTPError(405)
         announced = self.request.headers.get("Content-Length", "0")
@@ -262,16 +301,33 @@ def _decode(body: bytearray) -> LineBacktest:
         raise Malformed(f"The body is not valid MessagePack: {error}.") from None
 
 
+class LineServer(HTTPServer):
+    """Takes connections of one user only, where the socket's folder did not keep others away."""
+
+    user: int | None = None
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        """Close a stranger's connection; the number of the user is the kernel's word for it."""
+        caller = stream.socket.getsockopt(SOL_SOCKET, SO_PEERCRED, CREDENTIALS.size)
+        if self.user is not None and CREDENTIALS.unpack(caller)[1] != self.user:
+            app_log.warning("Somebody else than its kernel used a line")
+            stream.close()
+            return
+        super().handle_stream(stream, address)
+
+
 async def serve_line(
     lab: Lab,
     socket: Path,
     cwd: Path,
     grants: Path | None,
     run: Callable[[str], Awaitable[Job]] | None = None,
+    user: int | None = None,
 ) -> Callable[[], Awaitable[None]]:
     """Listen on `socket`; answers what closes it again. Without `grants` the caller is trusted.
 
-    `run` runs a job by its id; without it, a worker elsewhere has to.
+    `run` runs a job by its id; without it, a worker elsewhere has to. `user`: whoever else
+    connects is turned away.
     """
     about = {"line": Line(lab, cwd, grants, run)}
     application = Application(
@@ -285,7 +341,8 @@ async def serve_line(
     )
     if len(os.fsencode(socket)) > 107:
         raise TooLarge(f"{socket} is too long for a unix socket: 107 bytes are allowed.")
-    server = HTTPServer(application, max_body_size=LARGEST_BODY)
+    server = LineServer(application, max_body_size=LARGEST_BODY)
+    server.user = user
     server.add_socket(bind_unix_socket(str(socket), mode=0o666 if grants else 0o600))
 
     async def close() -> None:

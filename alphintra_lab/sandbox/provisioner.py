@@ -30,7 +30,7 @@ from .warm import (
 from .zygote import Forked, Zygote
 
 Closer = Callable[[], Awaitable[None]]
-OpenLine = Callable[[str, Path, Path, str], Awaitable[Closer]]
+OpenLine = Callable[[Runtime, str], Awaitable[Closer]]
 
 # Of the server's own settings for a kernel, only what the notebook is called.
 PASSED_ON = ("JPY_SESSION_NAME",)
@@ -81,8 +81,8 @@ class BubblewrapProvisioner(LocalProvisioner):
     home: ClassVar[Path | None] = None
     """The lab's home: never seen by a kernel; grants are made in it."""
     open_line: ClassVar[OpenLine | None] = None
-    """Called before the start with kernel id, folder, grants and working folder; listens on `sock`
-    in the folder (mode 0666: the folder is out of everybody else's reach)."""
+    """Called before the start with the kernel's folders and its working folder; listens on `sock`
+    in the line's folder (mode 0666: that folder is out of everybody else's reach)."""
     limits: ClassVar[Limits] = KERNEL
     refusal: ClassVar[str | None] = None
     """Why no kernel may start here: the self-test's message after it failed."""
@@ -135,9 +135,7 @@ class BubblewrapProvisioner(LocalProvisioner):
             self.runtime = await asyncio.to_thread(Runtime, user, self.home)
         open_line = type(self).open_line
         if open_line is not None:
-            self._close_line = await open_line(
-                self.kernel_id, self.runtime.line, self.runtime.grants, str(cwd)
-            )
+            self._close_line = await open_line(self.runtime, str(cwd))
 
     def _find_folders(self, wanted: str | None) -> tuple[Path, Path]:
         """The workspace, and the working folder in it."""

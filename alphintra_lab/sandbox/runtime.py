@@ -27,6 +27,7 @@ class Runtime:
 
     def __init__(self, user: User, home: Path | None) -> None:
         """Make it. Grants lie in the lab's home, so that datasets are linked, not copied."""
+        self.user = user
         base = Path("/run") if user.real else Path("/run/user", str(user.user))
         if not os.access(base, os.W_OK):
             base = Path(tempfile.gettempdir())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -356,3 +358,37 @@ def test_a_class_typed_again_after_its_strategy_was_deleted_runs(
     recorded = lab.json("GET", f"/api/backtests/{kernel.read('r.id')}")
     lab.json("DELETE", f"/api/strategies/{recorded['strategy_id']}")
     assert kernel.run(run).error is None
+
+
+def test_a_kernel_that_asks_too_often_is_told_to_wait_and_then_served(kernel: RemoteKernel) -> None:
+    kernel.run(
+        r"""
+def flood():
+    request = b"GET /nothing HTTP/1.1\r\nHost: lab\r\n"
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(os.environ["ALPHINTRA_LINE"])
+        line.sendall(400 * (request + b"\r\n") + request + b"Connection: close\r\n\r\n")
+        said = b""
+        while part := line.recv(1 << 20):
+            said += part
+    return [said.count(one) for one in (b"HTTP/1.1 429", b"HTTP/1.1 404", b"Retry-After: 1")]
+"""
+    )
+    refused, unknown, told = kernel.read("flood()")
+    assert refused + unknown == 401
+    assert unknown >= 200 and refused > 0 and told == refused
+    kernel.run("import time; time.sleep(0.5)")
+    assert kernel.read("ask('GET', '/datasets')[0]") == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's kernels have a user of their own")
+def test_nobody_but_its_kernel_can_use_a_line(lab: Lab, kernel: RemoteKernel) -> None:
+    assert lab.process is not None
+    lines = list(Path("/run").glob(f"alphintra-{lab.process.pid}-*/line/sock"))
+    assert lines
+    for path in lines:
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(str(path))
+            stranger.settimeout(5)
+            assert stranger.recv(1) == b"", "closed without a word"
+    assert kernel.read("ask('GET', '/datasets')[0]") == 200

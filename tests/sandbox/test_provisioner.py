@@ -23,6 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from alphintra_lab.sandbox.limits import KERNEL
 from alphintra_lab.sandbox.provisioner import BubblewrapProvisioner, hidden_paths, own_folder
+from alphintra_lab.sandbox.runtime import Runtime
 from alphintra_lab.sandbox.warm import WarmKernels
 from tests.sandbox.forking import find_loop, running_zygote
 
@@ -218,10 +219,11 @@ async def test_memory_and_a_death_are_told_and_the_kernel_can_be_restarted(works
 async def test_the_line_and_the_grants_reach_the_kernel(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[tuple[str, Path, Path, str]] = []
+    opened: list[tuple[Runtime, str]] = []
 
-    async def open_line(kernel_id: str, folder: Path, grants: Path, cwd: str) -> Any:
-        opened.append((kernel_id, folder, grants, cwd))
+    async def open_line(runtime: Runtime, cwd: str) -> Any:
+        opened.append((runtime, cwd))
+        folder, grants = runtime.line, runtime.grants
         (grants / "bars.txt").write_text("granted")
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -239,8 +241,7 @@ async def test_the_line_and_the_grants_reach_the_kernel(
 
     monkeypatch.setattr(BubblewrapProvisioner, "open_line", staticmethod(open_line))
     async with open_kernel(workspace / "strategies" / "one") as kernel:
-        assert opened[0][0] == kernel.manager.kernel_id
-        assert opened[0][3] == str(workspace / "strategies" / "one")
+        assert opened == [(kernel.provisioner.runtime, str(workspace / "strategies" / "one"))]
         for _ in range(2):
             said = await kernel.run(
                 """

@@ -24,6 +24,7 @@ from jupyter_client.manager import AsyncKernelManager
 from alphintra_lab.api.claims import grant
 from alphintra_lab.jobs.runners import Runner, RunSpec
 from alphintra_lab.sandbox.limits import Limits
+from alphintra_lab.sandbox.runtime import Runtime
 from tests.sandbox.escapes.backends import BACKENDS, Backend, NotHere
 
 ROOT = Path(__file__).parents[3]
@@ -83,8 +84,8 @@ class Server:
     ) -> AsyncIterator[tuple[AsyncKernelManager, AsyncKernelClient]]:
         """A kernel beside a strategy, ready; it has been granted the bars."""
 
-        async def open_line(kernel_id: str, folder: Path, grants: Path, cwd: str) -> Any:
-            grant(grants, {"EUR": self.bars})
+        async def open_line(runtime: Runtime, cwd: str) -> Any:
+            grant(runtime.grants, {"EUR": self.bars})
             return _close_nothing
 
         wanted = msgspec.convert(limits, Limits)
