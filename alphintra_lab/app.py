@@ -180,7 +180,10 @@ class AlphintraLab(ExtensionApp):
 
     async def _open_line(self, runtime: Runtime, cwd: str) -> Any:
         """A kernel's own socket to the server, through which its SDK asks."""
-        return await serve_line(self.lab, folder / "sock", Path(cwd), grants)
+        user = runtime.user.user
+        return await serve_line(
+            self.lab, runtime.line / "sock", Path(cwd), runtime.grants, user=user
+        )
 
     async def stop_extension(self) -> None:
         """End what this server started, and close the database."""
