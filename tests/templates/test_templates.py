@@ -134,7 +134,7 @@ def test_the_notebook_is_valid_clean_and_uses_the_templates_class(template: str)
     assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
     assert book["metadata"]["kernelspec"] == {
         "name": "alphintra-sandboxed",
-        "display_name": "Python 3 · sandbox",
+        "display_name": "Alphintra (sandboxed)",
         "language": "python",
     }
     assert len({cell["id"] for cell in book["cells"]}) == len(book["cells"])
