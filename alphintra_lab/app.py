@@ -15,6 +15,7 @@ from traitlets.config import Config
 
 from . import __version__, events
 from .api.bodies import refuse_large_bodies
+from .api.debug_kernels import stop_watching
 from .api.handler import tornado_handlers
 from .api.lab import Lab
 from .api.line import serve_line
@@ -187,6 +188,7 @@ class AlphintraLab(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """End what this server started, and close the database."""
+        await stop_watching(self.lab)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -26,7 +26,7 @@ SCHEMA = {
     "description": "Tells what to fetch again; carries no content, since every subscriber sees it.",
     "type": "object",
     "properties": {
-        "kind": {"type": "string", "enum": ["job", "backtest", "strategy", "dataset"]},
+        "kind": {"type": "string", "enum": ["job", "backtest", "strategy", "dataset", "debug"]},
         "id": {"type": "string"},
         "status": {"type": "string"},
         "progress": {"type": "number"},

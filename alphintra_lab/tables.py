@@ -2,8 +2,9 @@
 
 from .backtests import table as backtests
 from .datasets import table as datasets
+from .debugging import table as debugging
 from .events import EventRow
 from .jobs import table as jobs
 from .strategies import table as strategies
 
-__all__ = ["EventRow", "backtests", "datasets", "jobs", "strategies"]
+__all__ = ["EventRow", "backtests", "datasets", "debugging", "jobs", "strategies"]

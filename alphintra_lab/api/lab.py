@@ -27,6 +27,8 @@ class Lab:
     datasets: str = "starting"
     """`ready` once the platform's own datasets are here, or why they are not."""
     worker: str = "starting"
+    watchers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """What follows each debug session's kernel, by the session's id."""
 
     @property
     def store(self) -> Path:

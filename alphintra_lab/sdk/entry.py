@@ -28,7 +28,7 @@ def load_class(folder: Path, entry: str, class_name: str | None = None) -> type[
 
 @contextmanager
 def fresh_class(
-    folder: Path, entry: str, class_name: str
+    folder: Path, entry: str, class_name: str | None
 ) -> Iterator[tuple[type[Strategy], dict[str, str]]]:
     """The class as the files on disk say now, whatever this interpreter imported before.
 

@@ -23,7 +23,7 @@ const SILENCE = 10_000;
 
 /** Something changed on the server; what it is now is asked over REST. */
 export type Change = {
-  kind: 'job' | 'backtest' | 'strategy' | 'dataset';
+  kind: 'job' | 'backtest' | 'strategy' | 'dataset' | 'debug';
   id: string;
   status: string;
   progress: number;

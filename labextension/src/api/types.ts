@@ -280,6 +280,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/debug-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List debug sessions, the newest first */
+        get: operations["get_api_debug_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/debug-sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a debug session: its state, its kernel, and how its run went */
+        get: operations["get_api_debug_sessions_id"];
+        put?: never;
+        post?: never;
+        /** End a debug session and its kernel; one that is over stays as it is */
+        delete: operations["delete_api_debug_sessions_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs": {
         parameters: {
             query?: never;
@@ -427,6 +462,24 @@ export interface paths {
         /** Write new code, check it by reading it, and keep it as a version */
         put: operations["put_api_strategies_code_id"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strategies/code/{id}/debug": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the debug sessions of a strategy, the newest first */
+        get: operations["get_api_strategies_code_id_debug"];
+        put?: never;
+        /** Start a debug session: a kernel in the sandbox, ready for the debugger */
+        post: operations["post_api_strategies_code_id_debug"];
         delete?: never;
         options?: never;
         head?: never;
@@ -708,6 +761,17 @@ export interface components {
             points?: number;
         };
         /**
+         * Breakpoint
+         * @description Where to stop: before this line runs, if the condition, an expression in its frame, holds.
+         */
+        Breakpoint: {
+            line: number;
+            /** @default strategy.py */
+            file?: string;
+            /** @default null */
+            condition?: string | null;
+        };
+        /**
          * Check
          * @description One check: passed (null: not assessable), what it found, how hard it looked.
          */
@@ -804,6 +868,91 @@ export interface components {
             start: string;
             end: string;
             created_at: string;
+        };
+        /**
+         * DebugCreate
+         * @description A run to be debugged. It is no backtest and no trial, and records nothing.
+         */
+        DebugCreate: {
+            dataset: string;
+            /** @default null */
+            symbols?: string[] | null;
+            /** @default null */
+            start?: string | null;
+            /** @default null */
+            end?: string | null;
+            /** @default {} */
+            parameters?: Record<string, unknown>;
+            /** @default [] */
+            breakpoints?: components["schemas"]["Breakpoint"][];
+            /** @default null */
+            stop_at_bar?: string | null;
+            /** @default false */
+            stop_on_entry?: boolean;
+        };
+        /**
+         * DebugOutcome
+         * @description How the run went, in the kernel's own words: they come from where user code runs.
+         */
+        DebugOutcome: {
+            /** @enum {unknown} */
+            kind: "decisions" | "error";
+            message: string;
+            /** @default  */
+            traceback?: string;
+            /** @default null */
+            file?: string | null;
+            /** @default null */
+            line?: number | null;
+        };
+        /**
+         * DebugQuery
+         * @description Which sessions.
+         */
+        DebugQuery: {
+            /** @default 50 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
+            /** @default null */
+            strategy_id?: string | null;
+            /** @default null */
+            active?: boolean | null;
+        };
+        /**
+         * DebugSession
+         * @description A kernel in the sandbox, ready for the debugger, and the run to be started in it.
+         */
+        DebugSession: {
+            id: string;
+            strategy_id: string;
+            strategy_name: string;
+            dataset_id: string;
+            dataset_name: string;
+            /** @enum {unknown} */
+            state: "ended" | "failed" | "running" | "starting" | "stopped";
+            settings: components["schemas"]["DebugSettings"];
+            folder: string;
+            code: string;
+            kernel_id: string | null;
+            session_id: string | null;
+            outcome: components["schemas"]["DebugOutcome"] | null;
+            message: string | null;
+            created_at: string;
+            updated_at: string;
+            ended_at: string | null;
+        };
+        /**
+         * DebugSettings
+         * @description What a debug run is made with, after the defaults were filled in.
+         */
+        DebugSettings: {
+            symbols: string[];
+            start: string | null;
+            end: string | null;
+            parameters: Record<string, unknown>;
+            breakpoints: components["schemas"]["Breakpoint"][];
+            stop_at_bar: string | null;
         };
         /**
          * DownloadQuery
@@ -1080,6 +1229,15 @@ export interface components {
          */
         Page_Dataset_: {
             items: components["schemas"]["Dataset"][];
+            /** @default null */
+            next?: string | null;
+        };
+        /**
+         * Page[DebugSession]
+         * @description A page of a list. `next` is the cursor of the page after it, or null at the end.
+         */
+        Page_DebugSession_: {
+            items: components["schemas"]["DebugSession"][];
             /** @default null */
             next?: string | null;
         };
@@ -2160,6 +2318,102 @@ export interface operations {
             };
         };
     };
+    get_api_debug_sessions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                strategy_id?: string | null;
+                active?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DebugSession_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_debug_sessions_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DebugSession"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_api_debug_sessions_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DebugSession"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     get_api_jobs: {
         parameters: {
             query?: {
@@ -2436,6 +2690,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Strategy"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_api_strategies_code_id_debug: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DebugSession_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_api_strategies_code_id_debug: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DebugCreate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DebugSession"];
                 };
             };
             /** @description An error */
