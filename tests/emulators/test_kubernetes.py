@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import random
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.emulators.kubernetes import (
@@ -65,6 +68,20 @@ def create(fake: FakeCluster, change: Callable[[Object, Object], object]) -> Non
     pod = copy.deepcopy(POD)
     change(pod["spec"], pod["spec"]["containers"][0])
     fake.answer("POST", PODS, {}, json.dumps(pod).encode())
+
+
+def test_a_deleted_pod_leaves_no_process(fake: FakeCluster) -> None:
+    mark = f"60.{random.randrange(10**9)}"
+    create(fake, lambda spec, container: container.update(command=["sleep", mark]))
+
+    def count() -> int:
+        running = psutil.process_iter(["cmdline"])
+        return sum((one.info["cmdline"] or [])[:2] == ["sleep", mark] for one in running)
+
+    while count() != 1:
+        time.sleep(0.05)
+    fake.delete("pods", "good")
+    assert count() == 0
 
 
 def test_a_good_pod_is_taken(fake: FakeCluster) -> None:
