@@ -17,7 +17,7 @@ from ..strategies.table import StrategyVersionRow
 from . import service
 from .schema import BacktestResults, Curve, Order, Point, Refusal, Result, Trade
 from .table import BacktestRow
-from .tables import read_frame, read_table, to_records
+from .tables import read_frame, to_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +59,8 @@ async def read_result(session: AsyncSession, jobs: Path, backtest_id: str) -> Re
     row = await get_finished(session, backtest_id)
     data = await session.get_one(DatasetVersionRow, row.dataset_version_id)
     code = await session.get_one(StrategyVersionRow, row.strategy_version_id)
-    folder = _folder(jobs, row)
     orders, trades, equity, refused = await asyncio.to_thread(
-        lambda: [read_table(folder, name) for name in (*TABLES, "refused")]
+        lambda: [to_records(_read(jobs, row, name)) for name in (*TABLES, "refused")]
     )
     verdict, summary = row.verdict, row.summary or {}
     assert verdict is not None
@@ -92,8 +91,8 @@ async def read_results(
     row = await get_finished(session, backtest_id)
     data = await session.get_one(DatasetVersionRow, row.dataset_version_id)
     code = await session.get_one(StrategyVersionRow, row.strategy_version_id)
-    folder, summary = _folder(jobs, row), row.summary or {}
-    frame = await asyncio.to_thread(read_frame, folder, "equity")
+    summary = row.summary or {}
+    frame = await asyncio.to_thread(_read, jobs, row, "equity")
     return BacktestResults(
         backtest=await service.get_backtest(session, row.id),
         dataset_rows=data.rows,
@@ -167,7 +166,7 @@ async def read_trades(
 ) -> TradePage:
     """A page of trades in order of entry."""
     row = await get_finished(session, backtest_id)
-    trades = await asyncio.to_thread(read_frame, _folder(jobs, row), "trades")
+    trades = await asyncio.to_thread(_read, jobs, row, "trades")
     if filter == "wins":
         trades = trades[trades["pnl"] > 0]
     elif filter == "losses":
@@ -189,7 +188,7 @@ async def read_orders(
 ) -> OrderPage:
     """The first 5,000 orders of one symbol in a window, and how many there are."""
     row = await get_finished(session, backtest_id)
-    orders = await asyncio.to_thread(read_frame, _folder(jobs, row), "orders")
+    orders = await asyncio.to_thread(_read, jobs, row, "orders")
     if symbol is not None:
         orders = orders[orders["symbol"] == symbol]
     if start is not None:
@@ -207,22 +206,23 @@ async def export_table(
     row = await get_finished(session, backtest_id)
     if table not in TABLES:
         raise Invalid(f"There is no table {table!r}; there are {', '.join(TABLES)}.", field="table")
-    folder = _folder(jobs, row)
+    frame = await asyncio.to_thread(_read, jobs, row, table)
     if format == "parquet":
-        return await asyncio.to_thread((folder / f"{table}.parquet").read_bytes)
-    return await asyncio.to_thread(_to_csv, folder, table)
-
-
-def _to_csv(folder: Path, table: str) -> bytes:
-    text: str = read_frame(folder, table).to_csv(None, index=False)
+        return await asyncio.to_thread((jobs / str(row.job_id) / f"{table}.parquet").read_bytes)
+    text: str = await asyncio.to_thread(frame.to_csv, None, index=False)
     return text.encode()
 
 
-def _folder(jobs: Path, row: BacktestRow) -> Path:
+def _read(jobs: Path, row: BacktestRow, table: str) -> pd.DataFrame:
+    """One of the run's tables, or NotFound where the disk has it no more."""
     folder = jobs / str(row.job_id)
-    if not (folder / "equity.parquet").is_file():
-        raise NotFound(
-            f"The files of run {row.number} are gone from {folder}. Its summary is still here; "
-            "run it again to have its orders, trades and equity back."
-        )
-    return folder
+    try:
+        return read_frame(folder, table)
+    except FileNotFoundError:
+        reason = f"are gone from {folder}"
+    except (OSError, ValueError):  # pyarrow's own errors are both
+        reason = f"in {folder} are damaged"
+    raise NotFound(
+        f"The files of run {row.number} {reason}. Its summary is still here; "
+        "run it again to have its orders, trades and equity back."
+    )

@@ -23,11 +23,6 @@ def read_frame(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(folder / f"{name}.parquet")
 
 
-def read_table(folder: Path, name: str) -> list[dict[str, Any]]:
-    """One table as records, times as ISO 8601 UTC."""
-    return to_records(read_frame(folder, name))
-
-
 def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as records, times as ISO 8601 UTC."""
     frame = frame.copy()

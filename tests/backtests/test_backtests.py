@@ -106,6 +106,23 @@ def test_exports_hold_the_whole_table(lab: Lab, finished: dict[str, Any]) -> Non
     assert len(pd.read_parquet(io.BytesIO(parquet.content))) == 6225
 
 
+def test_files_of_a_run_that_the_disk_lost_are_told_and_give_no_500(lab: Lab, run: Create) -> None:
+    ended = run(CROSS, "goog-1d")
+    path = f"/api/backtests/{ended['subject_id']}"
+    folder = lab.home / "jobs" / ended["id"]
+    (folder / "trades.parquet").unlink()
+    (folder / "equity.parquet").write_bytes(b"PAR1 and no more")
+    for question, said in (
+        ("/trades", "are gone"),
+        ("/export?table=trades&format=parquet", "are gone"),
+        ("/results", "are damaged"),
+        ("/export?table=equity&format=parquet", "are damaged"),
+    ):
+        answer = lab.json("GET", path + question, status=404)
+        assert said in answer["message"]
+    assert lab.json("GET", path)["metrics"], "the summary is still there"
+
+
 def test_the_same_run_twice_is_one_trial_with_one_ledger(lab: Lab, create: Create) -> None:
     first = create(CROSS)
     body = {"strategy_id": first["strategy_id"], "dataset": "eurusd-1h"}

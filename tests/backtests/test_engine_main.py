@@ -10,7 +10,7 @@ import pandas as pd
 
 from alphintra_lab.backtests.engine_main import summarise, write_tables
 from alphintra_lab.backtests.schema import Refusal
-from alphintra_lab.backtests.tables import read_table
+from alphintra_lab.backtests.tables import read_frame, to_records
 from alphintra_lab.engine.decisions import encode, weight_decisions
 from alphintra_lab.engine.evaluate import Evaluation, evaluate
 from alphintra_lab.engine.settings import Settings
@@ -35,7 +35,7 @@ def test_of_many_refused_orders_the_summary_keeps_the_first_and_the_folder_all(
     assert len(summary["refused"]) == 100
     assert summary["evidence"]["refused"] == 2 * BARS
     write_tables(result, tmp_path)
-    kept = msgspec.convert(read_table(tmp_path, "refused"), list[Refusal])
+    kept = msgspec.convert(to_records(read_frame(tmp_path, "refused")), list[Refusal])
     assert len(kept) == 2 * BARS
     assert (kept[0].time, kept[0].symbol) == ("2024-01-01T00:00:00Z", "A")
     assert msgspec.convert(summary["refused"], list[Refusal]) == kept[:100]
@@ -65,4 +65,4 @@ def test_a_run_without_refusals_has_an_empty_table_of_them(tmp_path: Path) -> No
     bars = pd.DataFrame({(field, "A"): 100.0 for field in fields}, index=times)
     decisions = encode(weight_decisions(["A"], np.full((3, 1), 0.5)))
     write_tables(evaluate(bars, decisions, Settings()), tmp_path)
-    assert read_table(tmp_path, "refused") == []
+    assert to_records(read_frame(tmp_path, "refused")) == []
