@@ -155,6 +155,7 @@ async def run_strategy(context: Context, store: Path, runner: Runner, limits: Li
 
 async def _lay_out(context: Context, work: Work, limits: Limits) -> RunSpec:
     """Write the version's files into the job's folder; what a runner needs to run them."""
+    await _refuse_damaged_bars(work)
     await _refuse_empty_window(work)
     strategy = context.folder / "strategy"
     await asyncio.to_thread(snapshot.write_files, work.code.files, strategy)
@@ -170,6 +171,14 @@ async def _lay_out(context: Context, work: Work, limits: Limits) -> RunSpec:
         end=work.settings.end,
         limits=limits,
     )
+
+
+async def _refuse_damaged_bars(work: Work) -> None:
+    """The record will name the data by its hash, so the data has to have it."""
+    try:
+        await datasets.refuse_damaged_bars({s: Path(path) for s, path in work.bars.items()})
+    except LabError as error:
+        raise JobFailed(JobError(error.code, error.message)) from None
 
 
 async def _refuse_empty_window(work: Work) -> None:

@@ -12,6 +12,7 @@ from typing import IO
 
 from ..errors import Invalid
 from .schema import Preview, Series
+from .store import read_sound_bars
 from .table import DatasetVersionRow
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -126,6 +127,16 @@ async def read_series(
         return make_series(path, name, (start, end), points)
 
     return await asyncio.to_thread(read)
+
+
+async def refuse_damaged_bars(paths: Mapping[str, Path]) -> None:
+    """Raise DamagedStore unless each symbol's file holds what its name, a hash, says."""
+
+    def read() -> None:
+        for symbol, path in paths.items():
+            read_sound_bars(path, symbol)
+
+    await asyncio.to_thread(read)
 
 
 async def has_bars(

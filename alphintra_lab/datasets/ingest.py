@@ -39,12 +39,10 @@ from .schema import Instrument, Report
 from .sources import read_platform
 from .store import (
     BAR_COLUMNS,
-    DamagedStore,
     format_bytes,
-    hash_bars,
     hash_version,
     make_table,
-    open_bars,
+    read_sound_bars,
     write_bars,
     write_table,
 )
@@ -158,13 +156,7 @@ def check_again(request: CheckAgain) -> Report:
     findings = [one for one in request.report.findings if one.check in FILE_CHECKS]
     tables = {}
     for symbol, name in sorted(request.files.items()):
-        table = open_bars(store / name, symbol).read()
-        if hash_bars(table) != name.partition(".")[0]:
-            raise DamagedStore(
-                f"The bars of {symbol} in the store are not what was stored. Add the dataset "
-                "again, or bring the file back from a backup."
-            )
-        tables[symbol] = table
+        tables[symbol] = read_sound_bars(store / name, symbol)
     total = sum(table.num_rows for table in tables.values())
     numbers = _read_row_numbers(store, request.version_id, total)
     calendars = {one.symbol: one.calendar for one in request.instruments}

@@ -21,6 +21,7 @@ from .access import has_bars as has_bars
 from .access import read_preview as read_preview
 from .access import read_series as read_series
 from .access import read_time as read_time
+from .access import refuse_damaged_bars as refuse_damaged_bars
 from .access import suggest
 from .access import write_export as write_export
 from .describe import make_version_row, to_dataset, to_detail, to_version

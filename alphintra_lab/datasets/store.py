@@ -91,9 +91,10 @@ def write_bars(store: Path, table: pa.Table) -> tuple[str, int]:
 
 def _is_sound(path: Path) -> bool:
     try:
-        return hash_bars(open_bars(path, "").read()) == path.stem
-    except (DamagedStore, OSError):
+        read_sound_bars(path, "")
+    except DamagedStore:
         return False
+    return True
 
 
 def write_table(store: Path, name: str, table: pa.Table) -> int:
@@ -197,3 +198,18 @@ def open_bars(path: Path, symbol: str) -> pq.ParquetFile:
         f"The file with the bars of {symbol} ({path.name[:12]}...) {reason}. Add the dataset "
         "again, or bring the file back from a backup."
     )
+
+
+def read_sound_bars(path: Path, symbol: str) -> pa.Table:
+    """A symbol's bars, if they are what the file's name says; else DamagedStore."""
+    try:
+        table = open_bars(path, symbol).read()
+        sound = hash_bars(table) == path.name.partition(".")[0]
+    except (OSError, ValueError, KeyError):  # pyarrow's errors, and a column that is missing
+        sound = False
+    if not sound:
+        raise DamagedStore(
+            f"The bars of {symbol} in the store are not what was stored. Add the dataset "
+            "again, or bring the file back from a backup."
+        )
+    return table

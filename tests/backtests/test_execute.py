@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from alphintra_lab.backtests import service
@@ -94,3 +95,24 @@ async def test_a_window_that_falls_into_a_gap_fails_before_any_code_runs(
     day = msgspec.structs.replace(create, start="2017-01-05", end="2017-01-05T02:00")
     await execute(database, tmp_path, await queue_execute(database, tmp_path, day), runner)
     assert runner.spec is not None
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "other values"])
+async def test_bars_that_are_not_what_was_stored_fail_before_any_code_runs(
+    database: Database, tmp_path: Path, damage: str
+) -> None:
+    job = await queue_execute(database, tmp_path, await prepare(database, tmp_path))
+    (file,) = [path for path in (tmp_path / "store").iterdir() if len(path.stem) == 64]
+    if damage == "gone":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:40] + bytes(40) + file.read_bytes()[80:])
+    else:
+        table = pq.read_table(file)
+        place = table.schema.get_field_index("open")
+        pq.write_table(table.set_column(place, "open", table["close"]), file)
+    runner = Recorder()
+    with pytest.raises(JobFailed, match=r"bars of A .*(gone from|not what was)") as failed:
+        await execute(database, tmp_path, job, runner)
+    assert failed.value.error.code == "damaged_store"
+    assert runner.spec is None
