@@ -20,6 +20,8 @@ from .limits import MIB, Limits
 from .view import PACKAGE, TMP, list_mounts, make_environment
 from .zygote import Zygote
 
+FORK_SECONDS = 30.0
+
 
 class SelfTest(msgspec.Struct, frozen=True):
     """Whether sandboxes can be used here, what holds each limit, and if not, the way out."""
@@ -98,7 +100,10 @@ async def test_forks(zygote: Zygote, hidden: Sequence[Path] = ()) -> None:
         finally:
             os.close(writer)
         try:
-            said = await asyncio.wait_for(asyncio.to_thread(pipe.read), 10)
+            async with asyncio.timeout(FORK_SECONDS):
+                said = await asyncio.to_thread(pipe.read)
+        except TimeoutError:
+            raise Unavailable(f"A forked sandbox did not answer in {FORK_SECONDS:g} s.") from None
         finally:
             await forked.close()
     try:

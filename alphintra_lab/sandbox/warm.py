@@ -7,6 +7,7 @@ notebook knows: the workspace and the folder in it. Nothing of a user was in it 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import uuid
@@ -74,10 +75,10 @@ class WarmKernels:
                         continue
                     except Unavailable as error:
                         self._zygote.log.warning("No warm kernel: %s", error.message)
-                try:
-                    await asyncio.wait_for(self._taken.wait(), 1.0)
-                except TimeoutError:
-                    continue
+                # Not wait_for: in Python 3.11 it can lose the cancellation that ends this loop.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        await self._taken.wait()
         finally:
             for kernel in self._ready:
                 await kernel.close()

@@ -126,9 +126,8 @@ class Zygote:
         ours.setblocking(False)
         self._line = ours
         try:
-            said = await asyncio.wait_for(
-                asyncio.get_running_loop().sock_recv(ours, 1), LOAD_SECONDS
-            )
+            async with asyncio.timeout(LOAD_SECONDS):
+                said = await asyncio.get_running_loop().sock_recv(ours, 1)
         except (TimeoutError, OSError):
             said = b""
         if not said:
@@ -256,7 +255,8 @@ class Forked:
             Path(entrance).write_text(str(self.pid))
         await _send(self._line, wanted)
         try:
-            said = await asyncio.wait_for(loop.sock_recv(self._line, 2001), LAUNCH_SECONDS)
+            async with asyncio.timeout(LAUNCH_SECONDS):
+                said = await loop.sock_recv(self._line, 2001)
         except (TimeoutError, ConnectionResetError):
             said = b""
         if said[:1] != LAUNCHED:
@@ -277,7 +277,8 @@ class Forked:
         self._adopted = asyncio.get_running_loop().create_future()
         await _send(self._line, Adoption(mounts, dict(environment), cwd))
         try:
-            said = await asyncio.wait_for(self._adopted, ADOPT_SECONDS)
+            async with asyncio.timeout(ADOPT_SECONDS):
+                said = await self._adopted
         except TimeoutError:
             said = b""
         if said[:1] != ADOPTED:
@@ -349,7 +350,10 @@ async def _read_pid(line: socket.socket) -> int:
     readable: asyncio.Future[None] = loop.create_future()
     loop.add_reader(line, _set, readable)
     try:
-        await asyncio.wait_for(readable, 10)
+        async with asyncio.timeout(LAUNCH_SECONDS):
+            await readable
+    except TimeoutError:
+        raise Unavailable("The zygote did not fork in time.") from None
     finally:
         loop.remove_reader(line)
     data, ancillary, _, _ = line.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size))
