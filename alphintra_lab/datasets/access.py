@@ -6,15 +6,16 @@ import asyncio
 import datetime as dt
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from ..errors import Invalid
 from .schema import Preview, Series
 from .store import read_sound_bars
 from .table import DatasetVersionRow
 
+T = TypeVar("T")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # The whole years that nanoseconds in 64 bits hold, which bars' times are kept in.
 FIRST_YEAR, LAST_YEAR = 1678, 2261
@@ -106,7 +107,7 @@ async def read_preview(
 
         return make_preview(path, name, offset, limit, (start, end), points)
 
-    return await asyncio.to_thread(read)
+    return await _read({name: path}, read)
 
 
 async def read_series(
@@ -126,7 +127,7 @@ async def read_series(
 
         return make_series(path, name, (start, end), points)
 
-    return await asyncio.to_thread(read)
+    return await _read({name: path}, read)
 
 
 async def refuse_damaged_bars(paths: Mapping[str, Path]) -> None:
@@ -164,4 +165,18 @@ async def write_export(paths: dict[str, Path], file: IO[bytes], kind: str) -> in
 
         return export_bars(paths, file, kind)
 
-    return await asyncio.to_thread(write)
+    return await _read(paths, write)
+
+
+async def _read(paths: Mapping[str, Path], read: Callable[[], T]) -> T:
+    """Read in a thread; a failure that a file is to blame for becomes DamagedStore."""
+
+    def blame() -> T:
+        try:
+            return read()
+        except (OSError, ValueError):  # pyarrow's own errors are both
+            for symbol, path in paths.items():
+                read_sound_bars(path, symbol)
+            raise
+
+    return await asyncio.to_thread(blame)

@@ -221,6 +221,28 @@ async def test_checking_again_answers_the_report_and_tells_of_damage(
     assert damaged.value.code == "damaged_store"
 
 
+async def test_a_file_damaged_within_is_told_whoever_reads_it(
+    database: db.Database, tmp_path: Path
+) -> None:
+    prepared = prepare(tmp_path, make_csv(hours(200)))
+    async with database.session() as session:
+        await service.add_prepared(session, prepared, name="x", source="")
+        _, version = await service.get_version_row(session, "x")
+    store = tmp_path / "store"
+    path = store / version.files["ABC"]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    said = r"bars of ABC .* not what was stored"
+    with pytest.raises(Unavailable, match=said):
+        await service.read_preview(
+            version, store, symbol=None, offset=0, limit=10, start=None, end=None, points=100
+        )
+    with pytest.raises(Unavailable, match=said):
+        await service.read_series(version, store, symbol=None, start=None, end=None, points=100)
+    with pytest.raises(Unavailable, match=said):
+        await service.export_dataset(database, store, "x", tmp_path / "out.csv")
+
+
 async def test_only_old_files_that_no_version_names_are_removed(
     database: db.Database, tmp_path: Path
 ) -> None:
