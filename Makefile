@@ -54,11 +54,11 @@ help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: run
-run: ## set everything up and open the lab on port 8002
+run: ## set everything up and open the lab on port 8002; another: make run PORT=8100
 	@$(SIDE_BY_SIDE_MAKE) --silent $(VENV)/.stamp-modules $(VENV)/.stamp-lab
 	@$(MAKE) --silent $(VENV)/.stamp-page
 	mkdir -p workspace
-	exec alphintra-lab --ServerApp.root_dir=$(CURDIR)/workspace $(if $(SUDO),,--allow-root)
+	exec alphintra-lab --ServerApp.root_dir=$(CURDIR)/workspace $(if $(PORT),--ServerApp.port=$(PORT)) $(if $(SUDO),,--allow-root)
 
 .PHONY: test
 test: ## set everything up and run every test (about 15 minutes)
