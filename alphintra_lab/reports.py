@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from .backtests.schema import Result
 
 
+CHECKS = {
+    "look_ahead": "Look-ahead",
+    "warm_up": "Warm-up",
+    "determinism": "Determinism",
+    "sanity": "Books balance",
+}
+
+
 class DatasetList(msgspec.Struct, frozen=True):
     """`dataset list`: all of them, by name."""
 
@@ -91,12 +99,13 @@ def describe_report(report: Report) -> str:
 
 
 def describe_result(result: Result) -> str:
-    """A run: the verdict before the numbers."""
+    """A run: the verdict before the numbers, and after them how hard the checks looked."""
     metrics = result.metrics
 
     def show(name: str, form: str) -> str:
         value = metrics.get(name)
-        return "–" if value is None else format(value, form).replace("-", "−")
+        text = "–" if value is None else format(value, form)
+        return text.replace("-", "−").replace("%", " %")
 
     rows = [
         ("Return", show("total_return", "+.1%")),
@@ -109,4 +118,12 @@ def describe_result(result: Result) -> str:
         ("Ledger", result.ledger_sha256),
     ]
     lines = [f"run {result.number}  {result.verdict}", ""]
-    return "\n".join(lines + [f"  {name:<14}{value}" for name, value in rows])
+    lines += [f"  {name:<14}{value}" for name, value in rows]
+    return "\n".join([*lines, "", *(_describe_check(result, name) for name in CHECKS)])
+
+
+def _describe_check(result: Result, name: str) -> str:
+    """How a check ended, and how hard it looked."""
+    check = result.checks[name]
+    ended = {True: "passed", False: "failed", None: "not assessed"}[check.passed]
+    return f"  {CHECKS[name]:<14}{ended}. {check.power}".rstrip()

@@ -133,7 +133,10 @@ def test_the_options_reach_the_run_and_people_read_the_verdict_first(
     assert verdict.startswith("run ")
     assert verdict[4:].split()[0].isdecimal()
     assert empty == ""
-    assert [line.split()[0] for line in numbers][:3] == ["Return", "CAGR", "Sharpe"]
+    assert [line.split()[0] for line in numbers[:3]] == ["Return", "CAGR", "Sharpe"]
+    checks = numbers[numbers.index("") + 1 :]
+    assert [line.split()[0] for line in checks] == ["Look-ahead", "Warm-up", "Determinism", "Books"]
+    assert " histories cut" in checks[0], "how hard it looked"
     with sqlite3.connect(home / "lab.db") as rows:
         (stored,) = rows.execute("SELECT settings FROM backtests ORDER BY id DESC").fetchone()
     assert json.loads(stored) == {
