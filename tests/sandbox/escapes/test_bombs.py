@@ -41,12 +41,11 @@ print("left", flush=True)
 def test_a_bomb_hits_nobody_else(
     machines: Machines, backend: str, user: str, place: str, name: str
 ) -> None:
-    if place not in ALONE[name].places:
-        pytest.skip(f"a job shows it already, and a {place} is held by the same")
-    machine = machines(backend, user)
-    if user == "ordinary" or not has_cgroup():
+    if place not in ALONE[name].places or backend == "warm":
+        pytest.skip("another place shows it already, and is held by the same")
+    if (user == "ordinary" and os.geteuid() == 0) or not has_cgroup():
         pytest.skip("without a cgroup it is not contained, as docs/security.md says")
-    ran = machine.attack(place, [name])
+    ran = machines(backend, user).attack(place, [name])
     # Either it failed, or its whole sandbox was ended for it.
     ended = ran.error is not None and ran.error.startswith(("memory_limit", "it died"))
     outcome = ran.outcomes.get(name, ["contained", ran.error] if ended else ["broken", ran.text])

@@ -50,7 +50,7 @@ def outcomes(machines: Machines) -> Outcomes:
 
 @pytest.fixture(scope="module")
 def control(machines: Machines) -> Callable[[str], list[str]]:
-    """What comes of each attack without a sandbox, on a machine of its own."""
+    """What comes of each attack without a sandbox."""
     ran: dict[str, list[str]] = {}
 
     def get(name: str) -> list[str]:
