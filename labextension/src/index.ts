@@ -1,6 +1,7 @@
 import { backtestsPlugin } from './backtests/plugin';
 import { connectionPlugin } from './connection';
 import { datasetsPlugin } from './datasets/plugin';
+import { debuggingPlugin } from './debugging/plugin';
 import { homePlugin } from './home/plugin';
 import { jobsPlugin } from './jobs/plugin';
 import { outputsPlugin } from './outputs/plugin';
@@ -18,6 +19,7 @@ export default [
   sidebarPlugin,
   homePlugin,
   strategiesPlugin,
+  debuggingPlugin,
   datasetsPlugin,
   backtestsPlugin,
   jobsPlugin,

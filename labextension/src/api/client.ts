@@ -7,6 +7,8 @@ import type {
   BacktestResults,
   Dataset,
   DatasetDetail,
+  DebugCreate,
+  DebugSession,
   Job,
   JobLog,
   Order,
@@ -66,6 +68,12 @@ export class Client {
   deleteStrategy = (id: string) => this.send<void>('DELETE', `api/strategies/${id}`);
   checkStrategy = (code: string, signal?: AbortSignal) =>
     this.send<Outline>('POST', 'api/strategies/check', { code }, signal);
+  startDebugging = (id: string, run: DebugCreate) =>
+    this.send<DebugSession>('POST', `api/strategies/code/${id}/debug`, run);
+  listDebugSessions = (strategyId: string) =>
+    this.get<Page<DebugSession>>('api/debug-sessions', { strategy_id: strategyId, active: 'true' });
+  getDebugSession = (id: string) => this.get<DebugSession>(`api/debug-sessions/${id}`);
+  endDebugSession = (id: string) => this.send<DebugSession>('DELETE', `api/debug-sessions/${id}`);
   listTemplates = () => this.get<{ items: StrategyTemplate[] }>('api/strategies/templates');
 
   listDatasets = (cursor?: string | null) =>

@@ -7,13 +7,14 @@ import { CATEGORY, Command } from '../commands';
 import { ILab, type Lab } from '../lab';
 import { addActions, WITH_ID } from '../tabs';
 import { BLANK } from './templates';
-import { type Editor, Strategies } from './workbench';
+import { type Editor, IStrategies, Strategies } from './workbench';
 
 /** Strategies: making, opening, checking and running them. */
-export const strategiesPlugin: JupyterFrontEndPlugin<void> = {
+export const strategiesPlugin: JupyterFrontEndPlugin<Strategies> = {
   id: 'alphintra-lab:strategies',
   description: 'New strategies, the form over their editor, their problems, and Run backtest.',
   autoStart: true,
+  provides: IStrategies,
   requires: [ILab, IEditorTracker],
   optional: [ICommandPalette],
   activate: (
@@ -46,6 +47,7 @@ export const strategiesPlugin: JupyterFrontEndPlugin<void> = {
       args: { template: BLANK },
       category: CATEGORY
     });
+    return strategies;
   }
 };
 

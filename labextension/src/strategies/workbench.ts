@@ -2,6 +2,8 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { InputDialog, Notification } from '@jupyterlab/apputils';
 import type { DocumentWidget } from '@jupyterlab/docregistry';
 import type { FileEditor } from '@jupyterlab/fileeditor';
+import { Token } from '@lumino/coreutils';
+import { type ISignal, Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
 import { messageOf } from '../api/client';
@@ -27,12 +29,22 @@ export type Editor = DocumentWidget<FileEditor>;
 /** What a tab with a document has. */
 type InTab = Pick<DocumentWidget, 'context'>;
 
+export const IStrategies = new Token<Strategies>(
+  'alphintra-lab:IStrategies',
+  'The strategies that are open in editors.'
+);
+
 /** The open strategies, and what can be done with them. */
 export class Strategies {
   constructor(
     private app: JupyterFrontEnd,
     private lab: Lab
   ) {}
+
+  /** A strategy was opened in an editor, which has its bar and form. */
+  get opened(): ISignal<this, StrategySession> {
+    return this._opened;
+  }
 
   /** Give an editor the lab's bar and form, if a strategy is open in it. */
   async consider(widget: Editor): Promise<void> {
@@ -52,6 +64,7 @@ export class Strategies {
     widget.contentHeader.addWidget(
       new StrategyForm(session, run, overrides => this._start(session, overrides))
     );
+    this._opened.emit(session);
     session.stateChanged.connect(() => this._showErrors(session));
     this.followCurrent(widget);
   }
@@ -269,6 +282,7 @@ export class Strategies {
     return path === undefined ? undefined : strategyAround(this.lab.strategies.items, path);
   }
 
+  private _opened = new Signal<this, StrategySession>(this);
   private _sessions = new Map<Editor, StrategySession>();
   private _forms = new Map<string, FormModel>();
   private _shown = new WeakSet<StrategySession>();
