@@ -46,6 +46,11 @@ define install_lab
 	@ln -s $(CURDIR)/alphintra_lab/labextension $(LINK)
 endef
 
+# What succeeds is quiet; what fails shows all it said.
+define quietly
+	said=$$($(1) 2>&1) || { echo "$$said" >&2; exit 1; }
+endef
+
 # Two at a time, as one waits for the network while the other keeps a core busy.
 SIDE_BY_SIDE_MAKE := $(MAKE) --no-print-directory --jobs=2 SIDE_BY_SIDE=1
 
@@ -159,12 +164,12 @@ $(VENV)/.stamp-tools: constraints.txt
 
 $(VENV)/.stamp-modules: $(VENV)/.stamp-tools labextension/package.json labextension/yarn.lock
 	@echo "Installing what the page is built from"
-	@cd labextension && jlpm install --immutable | { grep -v YN0013 || true; }
+	@cd labextension; $(call quietly,jlpm install --immutable)
 	@touch $@
 
 $(VENV)/.stamp-page: $(VENV)/.stamp-modules $(PAGE_SOURCES)
 	@echo "Building the page"
-	@cd labextension && jlpm build:prod
+	@cd labextension; $(call quietly,jlpm build:prod)
 	@touch $@
 
 $(VENV)/.stamp-lab: $(VENV)/.stamp-tools pyproject.toml constraints.txt $(SHARED)
