@@ -80,6 +80,8 @@ export class LabPanel extends SidePanel {
       <BacktestList lab={lab} run={run} showMenu={openMenu} />,
       () => lab.backtests.refresh()
     );
+    // The drop zone takes its room once it is drawn, which nobody tells the sections.
+    this._resized.observe(this.content.node);
     // Once a section was dragged, the sizes are the user's.
     this._accordion.handleMoved.connect(() => (this._dragged = true));
     (this.layout as PanelLayout).addWidget(
@@ -117,6 +119,7 @@ export class LabPanel extends SidePanel {
 
   dispose(): void {
     this._observer.disconnect();
+    this._resized.disconnect();
     window.cancelAnimationFrame(this._frame);
     super.dispose();
   }
@@ -142,7 +145,11 @@ export class LabPanel extends SidePanel {
 
   /** Each section gets the height of its rows, if all fit; the last one what is left. */
   private _fitSections(): void {
-    if (this._dragged || this.isDisposed || !this.isVisible) {
+    if (this.isDisposed || !this.isVisible) {
+      return;
+    }
+    if (this._dragged) {
+      this._accordion.update();
       return;
     }
     const heights = this.widgets.map(section =>
@@ -156,6 +163,7 @@ export class LabPanel extends SidePanel {
   }
 
   private _observer = new MutationObserver(() => this._scheduleFit());
+  private _resized = new ResizeObserver(() => this._scheduleFit());
   private _dragged = false;
   private _frame = 0;
 }
