@@ -130,7 +130,7 @@ def look_ahead(
     looked = [cut for cut in cuts if cut.futures]
     power = _power(cuts, looked, decided)
     if len(cuts) < planned:
-        why = trouble or "The code is slow, and the time for checks was over."
+        why = trouble or "The time for checks was over."
         power += f" {planned} cuts were planned. {why}"
     leaks, ends = _leaks(cuts), _ends(cuts)
     hanging = [cut for cut in ends if cut.hangs_on_next_bar(recorded)]

@@ -217,8 +217,8 @@ _RULES: list[Callable[[Evidence], _Finding | None]] = [
     _known_bad_data,
     _no_trades,
     _unsafe_fills,
-    _no_costs,
     _ruined,
+    _no_costs,
     _too_short,
     _not_proven,
 ]

@@ -25,10 +25,10 @@ from ...sandbox.cluster import INSTANCE, KubernetesCluster
 from ...sandbox.pod_trouble import Ending, TryAgain, find_ending, find_obstacle, is_running
 from ..schema import JobError
 from . import RunSpec, RunStatus
-from .kubernetes_run import PodRun, explain_ending, time_limit
 
 # What a run's folder holds, and what its process may say of itself, is the same wherever it runs.
-from .local import _lay_out, _outputs, _place, _read_progress
+from .folder import lay_out, outputs, place_of, read_progress
+from .kubernetes_run import PodRun, explain_ending, time_limit
 
 if TYPE_CHECKING:
     from ...sandbox.pods import PodPlan
@@ -146,7 +146,7 @@ class KubernetesRunner:
                 if same and pod.metadata.deletion_timestamp is None and (ours or not laid_out):
                     return
                 self.cluster.delete_pod(run.pod, wait=True)
-            _lay_out(spec)
+            lay_out(spec)
             laid_out = True
             with contextlib.suppress(Conflict, TryAgain):  # made meanwhile, or the answer was lost
                 self.cluster.create_pod(self._plan(spec, run, mark))
@@ -178,12 +178,10 @@ class KubernetesRunner:
             readonly={
                 "/job/job.json": locate(spec.folder / "job.json"),
                 "/strategy": locate(spec.strategy_folder),
-                **{_place(i, s): locate(path) for i, (s, path) in enumerate(spec.bars.items())},
+                **{place_of(i, s): locate(path) for i, (s, path) in enumerate(spec.bars.items())},
             },
             # Files, not their folder: no link can be made there, and each has its largest size.
-            writable={
-                f"/out/{name}": locate(spec.folder / "out" / name) for name in _outputs(spec)
-            },
+            writable={f"/out/{name}": locate(spec.folder / "out" / name) for name in outputs(spec)},
             annotations={SPEC: mark},
         )
 
@@ -229,7 +227,7 @@ class KubernetesRunner:
         if late:
             self.cluster.delete_pod(run.pod)
             return self._fail(run, watch, time_limit(run), seconds)
-        progress = _read_progress(run.spec) or watch.last.progress
+        progress = read_progress(run.spec) or watch.last.progress
         return RunStatus("running", progress, seconds, log_truncated=watch.log_truncated)
 
     def _save_log(self, run: PodRun, watch: _Watch) -> None:
@@ -246,7 +244,7 @@ class KubernetesRunner:
         return RunStatus("succeeded", 1.0, ending.seconds, log_truncated=watch.log_truncated)
 
     def _fail(self, run: PodRun, watch: _Watch, error: JobError, seconds: float) -> RunStatus:
-        progress = _read_progress(run.spec) or watch.last.progress
+        progress = read_progress(run.spec) or watch.last.progress
         return RunStatus("failed", progress, seconds, error, watch.log_truncated)
 
 

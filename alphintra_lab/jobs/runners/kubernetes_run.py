@@ -14,7 +14,7 @@ from ..schema import JobError
 from . import RunSpec
 
 # What a run's process may say of itself is the same wherever it runs.
-from .local import _describe_end, _read_error, _size
+from .folder import describe_end, out_of_memory, read_error, show_memory
 
 OWN_ENDINGS = ("Completed", "Error", "Succeeded", "Failed")
 """The cluster's words where the program ended by itself."""
@@ -47,11 +47,7 @@ class PodRun(msgspec.Struct, frozen=True):
 def explain_ending(run: PodRun, ending: Ending, image: str) -> JobError | None:
     """Why it failed, or None where it did not."""
     if ending.reason == "OOMKilled":
-        return JobError(
-            "memory_limit",
-            f"The strategy used all the memory that it may, {_size(run.limits)}, and was stopped. "
-            "Work on fewer columns, or in smaller pieces.",
-        )
+        return out_of_memory(run.limits)
     if ending.reason == "DeadlineExceeded" and ending.started:
         return time_limit(run)
     if ending.reason not in OWN_ENDINGS:
@@ -72,16 +68,16 @@ def explain_ending(run: PodRun, ending: Ending, image: str) -> JobError | None:
         )
     if ending.code == 0 and run.spec.product.stat().st_size:
         return None
-    reported = _read_error(run.spec.folder / "out" / "error.json")
+    reported = read_error(run.spec.folder / "out" / "error.json")
     if ending.code == 1 and reported is not None:
         if reported.code == "memory_limit":
-            text = f"{reported.message} The limit is {_size(run.limits)}."
+            text = f"{reported.message} The limit is {show_memory(run.limits)}."
             return msgspec.structs.replace(reported, message=text)
         return reported
     if ending.code == 128 + signal.SIGXCPU:
         text = f"Stopped at the limit of {run.limits.cpu_seconds} s of computing."
         return JobError("time_limit", text)
-    return JobError("process_died", _describe_end(ending.code or 0))
+    return JobError("process_died", describe_end(ending.code or 0))
 
 
 def time_limit(run: PodRun) -> JobError:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import re
 import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from io import FileIO
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from ...sandbox import access, bubblewrap, process
-from ...sandbox.limits import GIB, Limits
-from ...sandbox.view import SHM, TMP
+from ...sandbox import bubblewrap, process
+from ...sandbox.view import TMP
 from ...sandbox.zygote import Zygote
 from ..schema import JobError
 from . import RunSpec, RunStatus
+from .folder import (
+    describe_end,
+    lay_out,
+    out_of_memory,
+    outputs,
+    place_of,
+    read_error,
+    read_progress,
+    show_memory,
+)
 
-ERROR_BYTES = 256 * 1024
-"""An error report larger than this is not read."""
-TEXT_LENGTH, FRAMES = 4_000, 60
-NO_LIMIT = 24 * 3600.0
-"""Seconds that one variant may take where a run has no limit."""
-# What a strategy's process may say of itself; the rest is the runner's to tell.
-OWN_CODES = ("strategy_error", "bad_decisions", "memory_limit")
 Ending = Literal["time_limit", "stopped"]
 
 
@@ -101,7 +98,7 @@ class _Run:
 
     def describe(self) -> RunStatus:
         """A run that goes on."""
-        self.progress = _read_progress(self.spec) or self.progress
+        self.progress = read_progress(self.spec) or self.progress
         return RunStatus("running", self.progress, time.monotonic() - self.started)
 
     async def execute(self) -> RunStatus:
@@ -114,7 +111,7 @@ class _Run:
 
     async def _execute(self) -> RunStatus:
         spec = self.spec
-        await asyncio.to_thread(_lay_out, spec)
+        await asyncio.to_thread(lay_out, spec)
         program = "rerun" if spec.variants else "decide"
         self.sandbox = sandbox = await process.start(
             spec.job_id,
@@ -123,10 +120,10 @@ class _Run:
             readonly={
                 "/job/job.json": str(spec.folder / "job.json"),
                 "/strategy": str(spec.strategy_folder),
-                **{_place(i, s): str(path) for i, (s, path) in enumerate(spec.bars.items())},
+                **{place_of(i, s): str(path) for i, (s, path) in enumerate(spec.bars.items())},
             },
             # Files, not their folder: what a job can put on the disk has an end.
-            writable={f"/out/{name}": str(spec.folder / "out" / name) for name in _outputs(spec)},
+            writable={f"/out/{name}": str(spec.folder / "out" / name) for name in outputs(spec)},
             cwd=TMP,
             zygote=self.zygote,
         )
@@ -188,107 +185,16 @@ class _Run:
         if code == 0 and self.spec.product.stat().st_size:
             return None
         if self.sandbox.ran_out_of_memory():
-            return JobError(
-                "memory_limit",
-                f"The strategy used all the memory that it may, {_size(limits)}, and was stopped. "
-                "Work on fewer columns, or in smaller pieces.",
-            )
-        reported = _read_error(self.spec.folder / "out" / "error.json")
+            return out_of_memory(limits)
+        reported = read_error(self.spec.folder / "out" / "error.json")
         if code == 1 and reported is not None:
             if reported.code == "memory_limit":
                 return msgspec.structs.replace(
-                    reported, message=f"{reported.message} The limit is {_size(limits)}."
+                    reported, message=f"{reported.message} The limit is {show_memory(limits)}."
                 )
             return reported
         if code == 128 + signal.SIGXCPU:
             return JobError(
                 "time_limit", f"Stopped at the limit of {limits.cpu_seconds} s of computing."
             )
-        return JobError("process_died", _describe_end(code))
-
-
-def _outputs(spec: RunSpec) -> tuple[str, ...]:
-    return (spec.product.name, "error.json", "progress")
-
-
-def _lay_out(spec: RunSpec) -> None:
-    """Write `job.json` and the empty files for what comes out, each with its owner."""
-    user = bubblewrap.choose_user(spec.job_id)
-    out = spec.folder / "out"
-    out.mkdir(parents=True, exist_ok=True)
-    for name in _outputs(spec):
-        (out / name).unlink(missing_ok=True)  # never a file of an earlier attempt
-        file = os.open(out / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        if user.real:
-            os.fchown(file, user.user, user.group)
-        os.close(file)
-    job: dict[str, Any] = {
-        "strategy": {"folder": "/strategy", "entry": spec.entry, "class_name": spec.class_name},
-        "parameters": spec.parameters,
-        "bars": {symbol: _place(i, symbol) for i, symbol in enumerate(spec.bars)},
-        "dataset": spec.dataset,
-        "end": spec.end,
-        "out": f"/out/{spec.product.name}",
-        "error": "/out/error.json",
-        "progress": "/out/progress",
-        "seed": spec.seed,
-        "log_limit": spec.limits.log_bytes,
-    }
-    if spec.variants:
-        job |= {
-            "variants": msgspec.to_builtins(spec.variants),
-            "budget": spec.budget,
-            "seconds": spec.limits.seconds or NO_LIMIT,
-            "scratch": [TMP, SHM],
-        }
-    path = spec.folder / "job.json"
-    path.write_text(json.dumps(job))
-    access.allow_reading(user, path, *spec.bars.values())
-    access.allow_reading(user, *[spec.strategy_folder, *spec.strategy_folder.rglob("*")])
-
-
-def _place(position: int, symbol: str) -> str:
-    """A symbol's file inside; symbols may hold any character, file names may not."""
-    safe = re.sub(r"[^A-Za-z0-9_-]", "_", symbol)[:40]
-    return f"/data/{position:04d}-{safe}.parquet"
-
-
-def _read_progress(spec: RunSpec) -> float:
-    try:
-        with (spec.folder / "out" / "progress").open("rb") as file:
-            share = float(file.read(16))
-    except (OSError, ValueError):
-        return 0.0
-    return share if 0 <= share <= 1 else 0.0
-
-
-def _read_error(path: Path) -> JobError | None:
-    """What the process says of itself: untrusted, so of a known shape and a bounded size."""
-    with path.open("rb") as file:
-        data = file.read(ERROR_BYTES + 1)
-    if not data or len(data) > ERROR_BYTES:
-        return None
-    try:
-        error = msgspec.json.decode(data, type=JobError)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return msgspec.structs.replace(
-        error,
-        code=error.code if error.code in OWN_CODES else "strategy_error",
-        message=error.message[:TEXT_LENGTH],
-        text=error.text and error.text[:TEXT_LENGTH],
-        traceback=error.traceback[:FRAMES],
-    )
-
-
-def _size(limits: Limits) -> str:
-    return f"{limits.memory_bytes / GIB:g} GiB"
-
-
-def _describe_end(code: int) -> str:
-    way_out = "See its log; a strategy must not end its own process."
-    if code > 128:
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(code - 128).name
-            return f"The strategy's process was ended by {name} before it decided. {way_out}"
-    return f"The strategy's process ended itself with exit code {code} before it decided. {way_out}"
+        return JobError("process_died", describe_end(code))
