@@ -19,6 +19,18 @@ export default tseslint.config(
   ...tseslint.configs.recommended,
   prettier,
   {
+    // Runs in a browser as it is, without being compiled.
+    files: ['style/**/*.js'],
+    languageOptions: {
+      globals: {
+        document: 'readonly',
+        parent: 'readonly',
+        window: 'readonly',
+        ResizeObserver: 'readonly'
+      }
+    }
+  },
+  {
     files: ['src/**/*.{ts,tsx}'],
     plugins: { 'react-hooks': reactHooks },
     languageOptions: {
