@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.lab_page import create_strategy, open_lab, open_strategy, result_tab, shoot
+from tests.browser.lab_page import (
+    create_strategy,
+    lab_panel,
+    open_lab,
+    open_strategy,
+    result_tab,
+    shoot,
+)
 from tests.faults.harness import Lab
 
 FAILING = """
@@ -39,6 +46,11 @@ def test_a_syntax_error_is_marked_listed_and_gone_once_it_is_mended(page: Page, 
     expect(problems).to_contain_text("Run backtest waits until the error is gone.")
     expect(run).to_be_disabled()
     shoot(page, "problem")
+    page.keyboard.press("Control+s")
+    listed = lab_panel(page).locator(".alp-Row", has_text="Typo")
+    expect(listed.locator(".alp-mod-octagon")).to_be_visible()
+    message = (row.get_by_role("button").first.text_content() or "").strip()
+    expect(listed).to_contain_text(message)
 
     page.keyboard.press("Control+Home")
     row.get_by_role("button").first.click()  # a problem leads to its place
@@ -48,6 +60,8 @@ def test_a_syntax_error_is_marked_listed_and_gone_once_it_is_mended(page: Page, 
     expect(code.locator(".cm-lintRange-error")).to_have_count(0)
     expect(problems).to_contain_text("No problems found.")
     expect(run).to_be_enabled()
+    page.keyboard.press("Control+s")
+    expect(listed.locator(".alp-mod-octagon")).to_have_count(0)
 
 
 def test_a_parameter_out_of_bounds_is_outlined_explained_and_waits(page: Page, lab: Lab) -> None:

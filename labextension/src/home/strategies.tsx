@@ -5,6 +5,7 @@ import { Command } from '../commands';
 import { StateIcon, stateName } from '../components/icons';
 import { Sparkline } from '../components/parts';
 import { ago, count, percent, ratio, time } from '../format';
+import { describeBlocker, findBlocker } from '../strategies/describe';
 import type { Run } from './panel';
 
 /** The strategies with their last result: the verdict in a few words beside the numbers. */
@@ -38,6 +39,7 @@ export function StrategyTable(props: { strategies: Strategy[]; run: Run }): JSX.
 
 function StrategyRow({ strategy, run }: { strategy: Strategy; run: Run }): JSX.Element {
   const last = strategy.last_result;
+  const blocker = strategy.missing ? undefined : findBlocker(strategy);
   const struck = last?.icon === 'octagon' ? 'alp-number alp-struck' : 'alp-number';
   const openResult = () =>
     last
@@ -45,7 +47,13 @@ function StrategyRow({ strategy, run }: { strategy: Strategy; run: Run }): JSX.E
       : run(Command.openStrategy, { id: strategy.id });
   return (
     <tr className="alp-mod-clickable" onClick={openResult}>
-      <td>{last && <StateIcon state={stateName(last.icon)} />}</td>
+      <td>
+        {blocker ? (
+          <StateIcon state="octagon" />
+        ) : (
+          last && <StateIcon state={stateName(last.icon)} />
+        )}
+      </td>
       <td
         onClick={event => {
           event.stopPropagation();
@@ -67,6 +75,20 @@ function StrategyRow({ strategy, run }: { strategy: Strategy; run: Run }): JSX.E
       <td>
         {strategy.missing ? (
           'Its folder is gone'
+        ) : blocker ? (
+          <button
+            type="button"
+            className="alp-Plain alp-Home-blocker"
+            title={[describeBlocker(blocker), ...(last ? [`Last run: ${last.verdict}`] : [])].join(
+              '\n'
+            )}
+            onClick={event => {
+              event.stopPropagation();
+              run(Command.openStrategy, { id: strategy.id });
+            }}
+          >
+            {blocker.message}
+          </button>
         ) : last ? (
           <button type="button" className="alp-Plain" title="Open the result">
             {last.verdict}

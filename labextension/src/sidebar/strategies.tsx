@@ -8,6 +8,7 @@ import { Link, Loading, Sparkline } from '../components/parts';
 import { ago, ratio, time } from '../format';
 import type { Run } from '../home/panel';
 import type { Lab } from '../lab';
+import { describeBlocker, findBlocker } from '../strategies/describe';
 import { More, Note, Row, type ShowMenu } from './rows';
 
 /** The strategies, filtered by name or data. */
@@ -64,17 +65,19 @@ const matches =
 function StrategyRow(props: { strategy: Strategy; run: Run; showMenu: ShowMenu }): JSX.Element {
   const { strategy, run } = props;
   const { id, last_result: last } = strategy;
+  const blocker = strategy.missing ? undefined : findBlocker(strategy);
   const detail = strategy.missing
     ? 'its folder is gone'
-    : last
-      ? `${last.dataset} · ${ago(last.ended_at)}`
-      : `edited ${ago(strategy.updated_at)}`;
+    : (blocker?.message ??
+      (last ? `${last.dataset} · ${ago(last.ended_at)}` : `edited ${ago(strategy.updated_at)}`));
+  const said = last ? `${last.verdict} · ${time(last.ended_at)}` : 'Not run yet';
+  const state = strategy.missing ? 'triangle' : blocker ? 'octagon' : stateName(last?.icon);
   return (
     <Row
-      icon={<StateIcon state={strategy.missing ? 'triangle' : stateName(last?.icon)} />}
+      icon={<StateIcon state={state} />}
       name={strategy.name}
       detail={detail}
-      title={last ? `${last.verdict} · ${time(last.ended_at)}` : 'Not run yet'}
+      title={blocker ? `${describeBlocker(blocker)}\n${said}` : said}
       onOpen={() => run(Command.openStrategy, { id })}
       onMenu={event =>
         props.showMenu(event, [

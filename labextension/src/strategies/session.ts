@@ -34,6 +34,7 @@ export class StrategySession {
     lab.templates.stateChanged.connect(this._emit, this);
     lab.datasets.stateChanged.connect(this._emit, this);
     context.model.stateChanged.connect(this._emit, this);
+    context.saveState.connect(this._onSave, this);
     widget.disposed.connect(() => this.dispose());
   }
 
@@ -187,6 +188,13 @@ export class StrategySession {
       this.error = `The code could not be checked: ${messageOf(error)}`;
     }
     this._emit();
+  }
+
+  /** What is wrong with the saved files, the lists say too. */
+  private _onSave(_: unknown, state: string): void {
+    if (state === 'completed') {
+      void this.lab.strategies.refresh();
+    }
   }
 
   private _emit(): void {
