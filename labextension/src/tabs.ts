@@ -5,6 +5,8 @@ import type { LabIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Widget } from '@lumino/widgets';
 
+import { ApiError } from './api/client';
+
 /** What a tab shows: one backtest or one dataset, known by its id. */
 type Content = Widget & { readonly model: { readonly id: string } };
 
@@ -22,11 +24,15 @@ export function trackTabs<T extends Content>(
     icon: LabIcon;
     /** Ask which one, where the command names none. */
     choose: () => Promise<string | undefined>;
+    read: (id: string) => Promise<unknown>;
     make: (id: string) => Promise<MainAreaWidget<T>>;
     place?: () => DocumentRegistry.IOpenOptions;
   }
 ): WidgetTracker<MainAreaWidget<T>> {
-  const { command, noun, icon, choose, make, place } = options;
+  const { command, noun, icon, choose, read, make, place } = options;
+  // Until then only the saved layout opens tabs.
+  let restoring = restorer !== null;
+  void app.restored.then(() => (restoring = false));
   const tracker = new WidgetTracker<MainAreaWidget<T>>({
     namespace: `alphintra-${noun.toLowerCase()}`
   });
@@ -38,6 +44,9 @@ export function trackTabs<T extends Content>(
       const wanted = (args.id as string | undefined) ?? (await choose());
       if (!wanted) {
         return;
+      }
+      if (restoring) {
+        await assertExists(read(wanted));
       }
       const open = tracker.find(tab => tab.content.model.id === wanted);
       const tab = open ?? (await make(wanted));
@@ -55,6 +64,20 @@ export function trackTabs<T extends Content>(
     name: tab => tab.content.model.id
   });
   return tracker;
+}
+
+/**
+ * Fail where there is no such thing: JupyterLab then forgets the tab. A layout is saved for each
+ * user, so that it may be of another lab; other failures are the tab's own to tell.
+ */
+export async function assertExists(reading: Promise<unknown>): Promise<void> {
+  try {
+    await reading;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) {
+      throw error;
+    }
+  }
 }
 
 /** A thing's tab, before its name is known. */

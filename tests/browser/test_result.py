@@ -161,6 +161,26 @@ def test_the_data_passport_leads_to_the_dataset(page: Page, lab: Lab, backtest: 
     expect(tab.get_by_role("heading", level=1)).to_have_text("goog-1d")
 
 
+def test_a_tab_that_another_lab_saved_is_dropped_but_a_link_says_what_is_missing(
+    page: Page, lab: Lab, allowed: list[str]
+) -> None:
+    allowed.append(r"status of 404 .*/api/(backtests|datasets)/gone")  # the browser's own word
+    tabs = {f"alphintra-{noun}:gone": {"data": {"id": "gone"}} for noun in ("backtest", "dataset")}
+    widgets = {"type": "tab-area", "currentIndex": 0, "widgets": list(tabs)}
+    layout = {"main": {"dock": widgets, "current": next(iter(tabs))}, "version": 1}
+    lab.json(
+        "PUT",
+        "/lab/api/workspaces/moved",
+        {"data": {**tabs, "layout-restorer:data": layout}, "metadata": {"id": "moved"}},
+    )
+    page.goto(f"{lab.url}/lab/workspaces/moved?token={lab.token}")
+    expect(page.locator(".alp-Home:visible")).to_be_visible()
+    expect(page.locator(".alp-Result, .alp-DatasetPage")).to_have_count(0)
+
+    open_lab(page, lab, "backtest=gone")
+    expect(result_tab(page)).to_contain_text("The backtest could not be read.")
+
+
 def test_a_chart_is_saved_as_a_picture(page: Page, lab: Lab, backtest: str) -> None:
     open_lab(page, lab, f"backtest={backtest}")
     result = wait_for_result(page)

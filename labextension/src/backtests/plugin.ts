@@ -58,6 +58,7 @@ export const backtestsPlugin: JupyterFrontEndPlugin<void> = {
       noun: 'Backtest',
       icon: resultIcon,
       choose: () => choose(lab),
+      read: lab.client.getBacktest,
       make: id => makeResultTab(app, lab, id),
       // Beside the first tabs: the code at the right stays in sight.
       place: () => {

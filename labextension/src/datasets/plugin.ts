@@ -43,6 +43,7 @@ export const datasetsPlugin: JupyterFrontEndPlugin<Uploads> = {
       noun: 'Dataset',
       icon: datasetIcon,
       choose: () => choose(lab),
+      read: lab.client.getDataset,
       make: id => makeDatasetTab(lab, id)
     });
     addActions(commands, 'Dataset', () => inFront(app, tracker), [
