@@ -219,3 +219,29 @@ def test_sessions_end_with_the_lab(lab: Lab, strategy: str) -> None:
     ended = read(lab, session)
     assert ended["state"] == "ended"
     assert "server that ran its kernel has ended" in ended["message"]
+
+
+def test_a_kernel_that_was_forked_ahead_of_time_stops_just_so(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("warm")
+    with Lab(folder / "home", folder / "workspace", zygote=True) as lab:
+        wait_for_datasets(lab)
+        wait_until(
+            lambda: "alphintra_lab.sandbox.zygote" in str([c.cmdline() for c in lab.children()]),
+            "kernels are forked",
+            timeout=60,
+        )
+        body = {"name": "Warm", "code": CODE}
+        strategy = lab.json("POST", "/api/strategies/code/create", body)["id"]
+        for _ in range(2):  # the second is forked even where the first came too early
+            session = debug(lab, strategy, stop_on_entry=True)
+            with open_debugger(lab, session) as debugger:
+                debugger.attach(session)
+                debugger.start(session["code"])
+                frame = debugger.wait_for_stop()
+                assert (frame["line"], frame["name"]) == (9, "signals")
+                assert debugger.evaluate(frame, "len(bars)") == "6225"
+                debugger.ask("continue", threadId=frame["thread"])
+                assert wait_for_state(lab, session, "ended")["outcome"]["kind"] == "decisions"
+            wait_for_no_kernel(lab, session)
