@@ -50,7 +50,7 @@ export function readBokeh(item: unknown, theme: Theme): Chart {
   if (!isObject(item) || !isObject(item.doc) || typeof item.root_id !== 'string') {
     return { refused: 'This is not a Bokeh figure: it has no document.' };
   }
-  const doc = structuredClone(item.doc);
+  const doc = JSON.parse(JSON.stringify(item.doc)) as Json;
   let refused: string | undefined;
   visitModels(doc, (name, attributes) => {
     if (CODE.test(name)) {

@@ -74,7 +74,8 @@ function copyElement(element: Element, to: Node): boolean {
 
 function isPlainStyle(element: Element, text: string): boolean {
   const { style } = element as HTMLElement | SVGElement;
-  return !/[\\@]|url|image/i.test(text) && [...style].every(property => STYLES.test(property));
+  const properties = Array.from(style, (_, i) => style.item(i));
+  return !/[\\@]|url|image/i.test(text) && properties.every(property => STYLES.test(property));
 }
 
 /** A link to elsewhere opens in a window without a way back; a result's link names the result. */
