@@ -1,6 +1,8 @@
 import {
   ago,
+  barLength,
   bytes,
+  columnDecimals,
   day,
   money,
   number,
@@ -53,6 +55,22 @@ describe('numbers', () => {
     expect(quantity(9465.4)).toBe('9,465');
     expect(quantity(0.12345)).toBe('0.1235');
     expect(quantity(3)).toBe('3');
+  });
+
+  it('share the decimals that their column needs', () => {
+    expect(columnDecimals([3.85541813, 3.8591, null])).toBe(8);
+    expect(columnDecimals([1_200_300, 5])).toBe(0);
+    expect(columnDecimals([0.1 + 0.2])).toBe(1);
+    expect(columnDecimals([1e-12])).toBe(10);
+    expect(columnDecimals([])).toBe(0);
+  });
+
+  it('name the length of a bar as the data do', () => {
+    const hour = 3_600_000;
+    expect([0.25, 1, 24, 168, 744].map(hours => barLength(hours * hour))).toEqual(
+      ['15 min', '1 h', '1 d', '1 w', '1 mo'].map(text => text.replace(' ', nb))
+    );
+    expect(barLength(500)).toBe(`0.5${nb}s`);
   });
 
   it('show prices with the decimals of the instrument', () => {

@@ -90,6 +90,37 @@ export function seconds(value: number): string {
     : `${Math.floor(whole / 60)}${SPACE}min ${whole % 60}${SPACE}s`;
 }
 
+/** The length of a bar, in milliseconds: "1 h", "15 min", "1 d", "1 mo". */
+export function barLength(value: number): string {
+  const months = Math.round(value / (30.44 * DAY));
+  if (months >= 1 && Math.abs(value - months * 30.44 * DAY) < 2.5 * DAY) {
+    return `${months}${SPACE}mo`;
+  }
+  for (const [unit, length] of [
+    ['w', 7 * DAY],
+    ['d', DAY],
+    ['h', HOUR],
+    ['min', MINUTE]
+  ] as const) {
+    if (value >= length && value % length === 0) {
+      return `${value / length}${SPACE}${unit}`;
+    }
+  }
+  return `${plain(value / 1000)}${SPACE}s`;
+}
+
+/** The decimals that a column's numbers need so that all are shown in full: at most ten digits each. */
+export function columnDecimals(values: Value[]): number {
+  const most = 10;
+  const full = values.filter(isNumber).map(value => Number(value.toPrecision(most)));
+  for (let decimals = 0; decimals < most; decimals++) {
+    if (full.every(value => Number(value.toFixed(decimals)) === value)) {
+      return decimals;
+    }
+  }
+  return most;
+}
+
 const two = (value: number): string => String(value).padStart(2, '0');
 
 /** "30 Nov 2017", in UTC. */

@@ -6,6 +6,7 @@ import { ChartFrame } from '../charts/frame';
 import type { ResultCharts } from '../charts/result';
 import { savePicture } from '../components/download';
 import { number, percent, time } from '../format';
+import { describeCandles, describeUndrawn } from './describe';
 import type { ResultModel } from './model';
 
 /** Equity, drawdown and price: one crosshair through all, one window between them. */
@@ -67,6 +68,7 @@ export function Charts({ model }: { model: ResultModel }): JSX.Element {
   };
   const { curve, currency } = results;
   const { candles } = model;
+  const undrawn = describeUndrawn(model.marks.length, model.marksTotal);
   const save = (chart: 'equity' | 'price', title: string) => {
     const { strategy_name: name, dataset_name: data, number: nth } = results.backtest;
     const run = `run ${nth}`;
@@ -111,11 +113,17 @@ export function Charts({ model }: { model: ResultModel }): JSX.Element {
         label={
           <>
             <Symbols model={model} />
-            <span className="alp-quiet">▲ long entry ▼ short entry ○ exit</span>
+            <span className="alp-quiet">{MARKS}</span>
+            {undrawn && <span className="alp-quiet">{undrawn}</span>}
           </>
         }
         reading={readCandle(candles, cursor)}
-        onSave={() => save('price', `${model.symbol}, ▲ long entry ▼ short entry ○ exit`)}
+        onSave={() =>
+          save(
+            'price',
+            [model.symbol + describeCandles(model), MARKS, undrawn].filter(Boolean).join(', ')
+          )
+        }
         onStep={by => candles && point(candles.time[stepIndex(candles.time, cursor, by)])}
         table={() => priceTable(candles)}
       >
@@ -125,21 +133,26 @@ export function Charts({ model }: { model: ResultModel }): JSX.Element {
   );
 }
 
+const MARKS = '▲ long entry ▼ short entry ○ exit';
+
 function Symbols({ model }: { model: ResultModel }): JSX.Element {
   const { symbols } = model.results!.backtest.settings;
   if (symbols.length < 2) {
-    return <strong>{model.symbol}</strong>;
+    return <strong>{model.symbol + describeCandles(model)}</strong>;
   }
   return (
-    <select
-      aria-label="Symbol of the price chart"
-      value={model.symbol}
-      onChange={event => void model.setSymbol(event.target.value)}
-    >
-      {symbols.map(symbol => (
-        <option key={symbol}>{symbol}</option>
-      ))}
-    </select>
+    <>
+      <select
+        aria-label="Symbol of the price chart"
+        value={model.symbol}
+        onChange={event => void model.setSymbol(event.target.value)}
+      >
+        {symbols.map(symbol => (
+          <option key={symbol}>{symbol}</option>
+        ))}
+      </select>
+      <strong>{describeCandles(model).slice(2)}</strong>
+    </>
   );
 }
 

@@ -1,5 +1,6 @@
 import type { BacktestResults, Settings, Trade } from '../api/schemas';
 import {
+  barLength,
   count,
   day,
   number,
@@ -42,6 +43,23 @@ export function barNames(results: BacktestResults): (at: string) => string {
     return day;
   }
   return length > 366 * DAY ? time : shortTime;
+}
+
+/** ", 1 h"; where bars were merged, ", 1 h, 12 bars in a candle". The step is that of two bars. */
+export function describeCandles({
+  barStep: step,
+  merged
+}: {
+  barStep: number | null;
+  merged: number;
+}): string {
+  const length = step === null ? '' : `, ${barLength(step)}`;
+  return merged > 1 ? `${length}, ${count(merged)} bars in a candle` : length;
+}
+
+/** "first 1,000 of 1,204 trades drawn"; empty where all are. */
+export function describeUndrawn(drawn: number, total: number): string {
+  return total > drawn ? `first ${count(drawn)} of ${count(total)} trades drawn` : '';
 }
 
 /** One cell of the metric strip. */

@@ -18,6 +18,9 @@ import { TradePages } from './trades';
 /** The most bars that one view asks for. */
 const POINTS = 2000;
 
+/** The most trades that the price chart draws. */
+const MARKS = 1000;
+
 /** One backtest: its run, then its result, drawn only from what the run stored. */
 export class ResultModel {
   constructor(
@@ -50,8 +53,13 @@ export class ResultModel {
   symbol = '';
   window: Window | null = null;
   candles: Candles | null = null;
-  /** The trades that touch the window. */
+  /** How many bars one candle stands for. */
+  merged = 1;
+  /** The run's usual distance of two bars, in milliseconds; null before that is known. */
+  barStep: number | null = null;
+  /** The symbol's trades that touch the window: the first of them, and how many there are. */
   marks: Trade[] = [];
+  marksTotal = 0;
 
   get stateChanged(): ISignal<this, void> {
     return this._stateChanged;
@@ -232,7 +240,8 @@ export class ResultModel {
       this._covered.start <= window.start &&
       this._covered.end >= window.end &&
       // Bars were merged for a wider window: the narrower one deserves finer bars.
-      (!this._merged || this._covered.end - this._covered.start < 4 * (window.end - window.start));
+      (this.merged === 1 ||
+        this._covered.end - this._covered.start < 4 * (window.end - window.start));
     const key = (this._loadKey += 1);
     try {
       if (!covered) {
@@ -250,11 +259,16 @@ export class ResultModel {
         }
         this.candles = toCandles(series);
         this._covered = around;
-        this._merged = series.merged > 1;
+        this.merged = series.merged;
+        if (series.merged === 1 && this.candles.step > 0) {
+          this.barStep = this.candles.step;
+        }
       }
-      const marks = await this._all.within(window.start, window.end);
+      const trades = await this._all.within(window.start, window.end);
       if (key === this._loadKey) {
-        this.marks = marks.filter(trade => trade.symbol === symbol).slice(0, 1000);
+        const marks = trades.filter(trade => trade.symbol === symbol);
+        this.marks = marks.slice(0, MARKS);
+        this.marksTotal = marks.length;
       }
     } catch (error) {
       this.error = messageOf(error);
@@ -301,7 +315,6 @@ export class ResultModel {
   private _queued: Promise<void> | null = null;
   private _all: TradePages;
   private _covered: Window | null = null;
-  private _merged = false;
   private _loadKey = 0;
   private _disposed = false;
   private _stateChanged = new Signal<this, void>(this);

@@ -4,7 +4,14 @@ import React from 'react';
 import type { BacktestResults, Dataset, Job, Verdict } from '../api/schemas';
 import { VerdictLine } from '../components/parts';
 import { describeChecks, leakLine } from './checks';
-import { barNames, describeMetrics, describeNoTrades, describeRule } from './describe';
+import {
+  barNames,
+  describeCandles,
+  describeMetrics,
+  describeNoTrades,
+  describeRule,
+  describeUndrawn
+} from './describe';
 
 const results = (change: Partial<BacktestResults> = {}): BacktestResults => ({
   backtest: {
@@ -245,6 +252,15 @@ describe('words', () => {
     const bars = (n: number) => ({ ...results().backtest, metrics: { bars: n } });
     expect(barNames(results({ ...years, backtest: bars(2200) }))(at)).toBe('1 Oct 2004');
     expect(barNames(results({ ...years, backtest: bars(50_000) }))(at)).toBe('1 Oct 2004 13:00');
+  });
+
+  it('name the bars of the price chart, and what it leaves out', () => {
+    const hour = 3_600_000;
+    expect(describeCandles({ barStep: hour, merged: 1 })).toBe(', 1\u00a0h');
+    expect(describeCandles({ barStep: hour, merged: 12 })).toBe(', 1\u00a0h, 12 bars in a candle');
+    expect(describeCandles({ barStep: null, merged: 1 })).toBe('');
+    expect(describeUndrawn(1000, 1204)).toBe('first 1,000 of 1,204 trades drawn');
+    expect(describeUndrawn(84, 84)).toBe('');
   });
 
   it('say what decided an order and how it filled', () => {

@@ -112,7 +112,7 @@ function ScoreRing({ score }: { score: number }): JSX.Element {
 export function ReportVerdict({ report }: { report: Report }): JSX.Element {
   const of = (severity: Finding['severity']) =>
     report.findings.filter(finding => finding.severity === severity).length;
-  const [errors, warnings] = [of('error'), of('warning')];
+  const [errors, warnings, notes] = [of('error'), of('warning'), of('note')];
   const [state, title, text]: [StateName, string, string] =
     errors > 0
       ? [
@@ -122,7 +122,13 @@ export function ReportVerdict({ report }: { report: Report }): JSX.Element {
         ]
       : warnings > 0
         ? ['triangle', `Usable, with ${plural(warnings, 'warning')}.`, '']
-        : ['tick', 'Clean.', 'The checks found nothing.'];
+        : [
+            'tick',
+            'Clean.',
+            notes > 0
+              ? `There ${notes === 1 ? 'is' : 'are'} ${plural(notes, 'note')}.`
+              : 'The checks found nothing.'
+          ];
   return (
     <p className="alp-Verdict">
       <StateIcon state={state} size={18} />

@@ -2,7 +2,7 @@ import React, { useEffect, useRef } from 'react';
 
 import type { DatasetDetail } from '../api/schemas';
 import { Link, Loading } from '../components/parts';
-import { count, number, plain, time, UNDEFINED } from '../format';
+import { columnDecimals, count, number, time, UNDEFINED } from '../format';
 import { type DatasetModel, PAGE } from './model';
 
 /** A page of rows. */
@@ -16,6 +16,9 @@ export function Rows({ model }: { model: DatasetModel }): JSX.Element {
     return <Loading lines={6} />;
   }
   const { offset, total_rows: total, columns, rows } = preview;
+  const decimals = columns.map((_, j) =>
+    columnDecimals(rows.map(row => row[j]).filter(value => typeof value === 'number'))
+  );
   return (
     <section>
       <h2 className="alp-Bar">
@@ -49,7 +52,7 @@ export function Rows({ model }: { model: DatasetModel }): JSX.Element {
                 <td className="alp-number alp-quiet">{count(offset + i)}</td>
                 {row.map((value, j) => (
                   <td key={j} className="alp-number">
-                    {showCell(value)}
+                    {showCell(value, decimals[j])}
                   </td>
                 ))}
               </tr>
@@ -61,13 +64,13 @@ export function Rows({ model }: { model: DatasetModel }): JSX.Element {
   );
 }
 
-/** A cell: times as times, numbers in full, nothing as a dash. */
-export function showCell(value: string | number | null): string {
+/** A cell: times as times, numbers with their column's decimals, nothing as a dash. */
+export function showCell(value: string | number | null, decimals: number): string {
   if (value === null) {
     return UNDEFINED;
   }
   if (typeof value === 'number') {
-    return plain(value);
+    return number(value, decimals);
   }
   return /^\d{4}-\d\d-\d\dT/.test(value) ? time(value) : value;
 }
@@ -75,8 +78,12 @@ export function showCell(value: string | number | null): string {
 /** Each column over the whole dataset. */
 export function Columns({ model }: { model: DatasetModel }): JSX.Element {
   const statistics = model.preview?.statistics ?? [];
-  const value = (x: number | null, kind: string): string =>
-    x === null ? UNDEFINED : kind.startsWith('time') ? time(x) : number(x, x < 1000 ? 4 : 0);
+  const value = (x: number | null, { kind, maximum }: (typeof statistics)[number]): string =>
+    x === null
+      ? UNDEFINED
+      : kind.startsWith('time')
+        ? time(x)
+        : number(x, (maximum ?? 0) < 1000 ? 4 : 0);
   return (
     <section>
       <h2 className="alp-Bar">
@@ -101,9 +108,9 @@ export function Columns({ model }: { model: DatasetModel }): JSX.Element {
               </td>
               <td className="alp-quiet">{column.kind}</td>
               <td className="alp-number">{count(column.empty)}</td>
-              <td className="alp-number">{value(column.minimum, column.kind)}</td>
-              <td className="alp-number">{value(column.mean, column.kind)}</td>
-              <td className="alp-number">{value(column.maximum, column.kind)}</td>
+              <td className="alp-number">{value(column.minimum, column)}</td>
+              <td className="alp-number">{value(column.mean, column)}</td>
+              <td className="alp-number">{value(column.maximum, column)}</td>
             </tr>
           ))}
         </tbody>
