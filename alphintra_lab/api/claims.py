@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from ..backtests.schema import BacktestCreate, Fill
-from ..errors import Conflict, Invalid, LabError
+from ..errors import Conflict, Invalid, LabError, Malformed, TooLarge
 from ..sandbox.access import allow_reading
 from ..sandbox.bubblewrap import choose_user
 from ..sandbox.provisioner import hidden_paths, own_folder
@@ -56,6 +56,31 @@ class LineBacktest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = BacktestCreate.__struct_fields__
         same = {name: getattr(self, name) for name in names if name != "strategy_id"}
         return BacktestCreate(strategy_id=strategy_id, **same)
+
+
+LARGEST_CLAIM = 2 * 1024 * 1024
+"""Bytes of all but the decisions, which stay bytes: decoded, the rest grows up to 70 times."""
+_Parts = msgspec.defstruct(
+    "_Parts",
+    [(name, msgspec.Raw, msgspec.Raw()) for name in LineBacktest.__struct_fields__],
+    forbid_unknown_fields=True,
+)
+
+
+def decode_claim(body: bytearray) -> LineBacktest:
+    """A request of a kernel, of bounded size in memory. Raises Malformed, Invalid, TooLarge."""
+    try:
+        parts = msgspec.structs.asdict(msgspec.msgpack.decode(body, type=_Parts))
+        size = sum(memoryview(part).nbytes for name, part in parts.items() if name != "decisions")
+        if size > LARGEST_CLAIM:
+            raise TooLarge(
+                f"Code, parameters and settings have {size:,} bytes; {LARGEST_CLAIM:,} are allowed."
+            )
+        return msgspec.msgpack.decode(body, type=LineBacktest)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The request is not a backtest: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Malformed(f"The body is not valid MessagePack: {error}.") from None
 
 
 class Bars(msgspec.Struct, frozen=True):

@@ -33,11 +33,11 @@ from ..backtests import results
 from ..backtests import service as backtests
 from ..backtests.schema import Result
 from ..datasets import service as datasets
-from ..errors import Conflict, Invalid, LabError, Malformed, TooLarge, TooMany, Unavailable
+from ..errors import Conflict, Invalid, LabError, TooLarge, TooMany, Unavailable
 from ..jobs import service as jobs
 from ..jobs.schema import Job
 from ..strategies import service as strategies
-from .claims import Bars, LineBacktest, check_claim, grant
+from .claims import Bars, LineBacktest, check_claim, decode_claim, grant
 from .handler import ErrorAnswer
 from .lab import Lab
 
@@ -229,7 +229,7 @@ class BacktestsHandler(LineHandler):
     @line_endpoint
     async def post(self) -> Result:
         """Record the code and the decisions, run the engine, answer with the result."""
-        asked = await asyncio.to_thread(_decode, self.body)
+        asked = await asyncio.to_thread(decode_claim, self.body)
         self.body = bytearray()
         folder = await asyncio.to_thread(
             check_claim, asked.source, self.lab, self.line.cwd, trusted=self.line.grants is None
@@ -290,15 +290,6 @@ class BacktestsHandler(LineHandler):
             raise Invalid(job.error.message, code=job.error.code)
         if job.state == "cancelled":
             raise Conflict("The run was cancelled.", code="cancelled")
-
-
-def _decode(body: bytearray) -> LineBacktest:
-    try:
-        return msgspec.msgpack.decode(body, type=LineBacktest)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"The request is not a backtest: {error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise Malformed(f"The body is not valid MessagePack: {error}.") from None
 
 
 class LineServer(HTTPServer):
