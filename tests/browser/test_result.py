@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -137,6 +138,10 @@ def test_the_keys_walk_through_the_trades_and_say_why(page: Page, lab: Lab, back
     expect(why).to_contain_text(number(loss["exit_price"], 5))
     expect(why).to_contain_text(number(loss["pnl"], signed=True))
     expect(why).to_contain_text("sell")  # the order was read
+    why.get_by_role("button", name="Go to this bar").click()
+    price = result.locator(".alp-Chart").nth(1)
+    bar = datetime.fromisoformat(loss["exit_time"])
+    expect(price.locator(".alp-Chart-reading")).to_contain_text(f"{bar.day} {bar:%b %Y}")
     shoot(page, "why-this-fill")
     why.get_by_role("button", name="Close").press("Enter")
     expect(why).to_have_count(0)

@@ -60,6 +60,14 @@ export function Charts({ model }: { model: ResultModel }): JSX.Element {
     }
   });
 
+  const { bar } = model;
+  useEffect(() => {
+    if (bar) {
+      charts.current?.pointAt(bar.time);
+      setCursor(bar.time);
+    }
+  }, [bar]);
+
   const point = (at: number | undefined) => {
     if (at !== undefined) {
       charts.current?.pointAt(at);

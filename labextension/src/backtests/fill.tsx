@@ -82,6 +82,7 @@ export function WhyThisFill({ model, trade }: { model: ResultModel; trade: Trade
         </dd>
       </dl>
       <footer>
+        <Link onClick={() => void model.goToBar(trade.symbol, Date.parse(at))}>Go to this bar</Link>
         {trade.status === 'closed' && (
           <Link onClick={() => setSide(side === 'entry' ? 'exit' : 'entry')}>
             {side === 'entry' ? 'Why the exit' : 'Why the entry'}

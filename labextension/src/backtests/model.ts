@@ -9,6 +9,7 @@ import {
   toCandles,
   type Window,
   windowAround,
+  windowBeside,
   zoom
 } from '../charts/data';
 import type { Change, Lab } from '../lab';
@@ -60,6 +61,8 @@ export class ResultModel {
   /** The symbol's trades that touch the window: the first of them, and how many there are. */
   marks: Trade[] = [];
   marksTotal = 0;
+  /** The bar that was gone to last: the crosshair stands there until it is moved. */
+  bar: { time: number } | null = null;
 
   get stateChanged(): ISignal<this, void> {
     return this._stateChanged;
@@ -114,10 +117,7 @@ export class ResultModel {
     }
     this.selectedIndex = index;
     this.selected = trade;
-    if (trade.symbol !== this.symbol) {
-      this.symbol = trade.symbol;
-      this.candles = null;
-    }
+    this._showSymbol(trade.symbol);
     await this.setWindow(windowAround(trade, this.window ?? this.whole, this.whole));
   }
 
@@ -155,6 +155,13 @@ export class ResultModel {
     }
   }
 
+  /** Move the price chart to a bar, and mark it. */
+  async goToBar(symbol: string, time: number): Promise<void> {
+    this._showSymbol(symbol);
+    this.bar = { time };
+    await this.setWindow(windowBeside(time, this.window ?? this.whole, this.whole));
+  }
+
   explain(open: boolean): void {
     this.explaining = open && this.selected !== null;
     this._emit();
@@ -168,8 +175,7 @@ export class ResultModel {
   }
 
   async setSymbol(symbol: string): Promise<void> {
-    this.symbol = symbol;
-    this.candles = null;
+    this._showSymbol(symbol);
     await this._loadWindow();
   }
 
@@ -187,6 +193,13 @@ export class ResultModel {
   dispose(): void {
     this._disposed = true;
     Signal.clearData(this);
+  }
+
+  private _showSymbol(symbol: string): void {
+    if (symbol !== this.symbol) {
+      this.symbol = symbol;
+      this.candles = null;
+    }
   }
 
   private async _load(): Promise<void> {

@@ -11,6 +11,7 @@ import {
   timeAt,
   toCandles,
   windowAround,
+  windowBeside,
   zoom
 } from './data';
 import { barTicks, timeLabels } from './ticks';
@@ -67,6 +68,15 @@ describe('windows', () => {
     expect(clampWindow({ start: 950, end: 1050 }, whole)).toEqual({ start: 900, end: 1000 });
     expect(zoom({ start: 400, end: 600 }, 50, whole)).toEqual(whole);
     expect(zoom({ start: 400, end: 600 }, 0.5, whole)).toEqual({ start: 450, end: 550 });
+  });
+
+  it('move to a bar so that it is left or right of the middle', () => {
+    const shown = { start: 100, end: 200 };
+    expect(windowBeside(500, shown, whole)).toEqual({ start: 480, end: 580 });
+    expect(windowBeside(5, shown, whole)).toEqual({ start: 0, end: 100 });
+    expect(windowBeside(950, shown, whole)).toEqual({ start: 870, end: 970 });
+    expect(windowBeside(990, shown, whole)).toEqual({ start: 900, end: 1000 });
+    expect(windowBeside(500, whole, whole)).toEqual(whole);
   });
 
   it('move to a trade only when it is not in sight', () => {

@@ -145,6 +145,16 @@ export function windowAround(trade: Trade, window: Window, whole: Window): Windo
   return clampWindow({ start: middle - width / 2, end: middle + width / 2 }, whole);
 }
 
+/**
+ * A window of the same width with a bar beside its middle, where the reason of its fill stands: at
+ * the left, or where the test ends too soon for that, at the right.
+ */
+export function windowBeside(time: number, window: Window, whole: Window): Window {
+  const width = window.end - window.start;
+  const before = time + 0.8 * width <= whole.end ? 0.2 : 0.8;
+  return clampWindow({ start: time - before * width, end: time + (1 - before) * width }, whole);
+}
+
 /** The window moved, and cut if need be, so that it lies within the whole. */
 export function clampWindow(window: Window, whole: Window): Window {
   const width = Math.min(window.end - window.start, whole.end - whole.start);
