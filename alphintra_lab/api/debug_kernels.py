@@ -34,6 +34,7 @@ DIED = (
     "Its kernel ended before the run did: it crashed, was killed, or asked for more memory than a "
     "kernel may use. Debug again, over fewer bars if memory was short."
 )
+INTERRUPTED = "The run was interrupted, or its kernel shut down, before its end. Debug again."
 SHUT_DOWN = "Its kernel was shut down. Debug again."
 
 
@@ -151,7 +152,8 @@ class Watcher:
                 if not self.over:
                     await service.note_state(session, self.id, self.state)
                     return False
-                await service.end_session(session, self.id, outcome=self.outcome)
+                message = INTERRUPTED if self.outcome is None else None
+                await service.end_session(session, self.id, message, outcome=self.outcome)
         except (DBAPIError, Unavailable) as error:
             log.warning("A debug session's state waits for the database: %s", error)
             await asyncio.sleep(1)

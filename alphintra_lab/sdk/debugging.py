@@ -76,6 +76,8 @@ def run(
         with fresh_class(folder, entry, class_name) as (cls, _):
             decisions = decide(cls(**(parameters or {})), bars)
         return Outcome("decisions", _summarise(decisions, bars, start))
+    except KeyboardInterrupt:
+        raise  # not the strategy's doing: a kernel is interrupted before it is shut down
     except BadDecisions as error:
         return _explain(StrategyError(error.message), folder, bars, dataset)
     except BaseException as error:  # noqa: BLE001  the boundary: user code may raise anything

@@ -38,7 +38,8 @@ def fresh_class(
     """
     path = _check_entry(folder, entry)
     path_before = list(sys.path)
-    own = {name: module for name, module in sys.modules.items() if _lies_in(module, folder)}
+    # A list: the debugger imports in threads of its own meanwhile.
+    own = {name: m for name, m in list(sys.modules.items()) if _lies_in(m, folder)}
     for name in own:
         del sys.modules[name]
     finder = _RecordingFinder(folder)
@@ -48,7 +49,7 @@ def fresh_class(
         yield find_class(module, entry, class_name), finder.files
     finally:
         sys.meta_path.remove(finder)
-        for name in [name for name, module in sys.modules.items() if _lies_in(module, folder)]:
+        for name in [name for name, m in list(sys.modules.items()) if _lies_in(m, folder)]:
             del sys.modules[name]
         sys.modules.update(own)
         sys.path[:] = path_before

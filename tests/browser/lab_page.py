@@ -56,13 +56,16 @@ def listen_for_complaints(page: Page, allowed: list[str]) -> list[str]:
     """
     complaints: list[str] = []
 
-    def hear(message: ConsoleMessage) -> None:
-        text = f"{message.text} ({message.location.get('url', '')})"
-        if message.type == "error" and not any(re.search(pattern, text) for pattern in allowed):
+    def note(text: str) -> None:
+        if not any(re.search(pattern, text) for pattern in allowed):
             complaints.append(text)
 
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            note(f"{message.text} ({message.location.get('url', '')})")
+
     page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(f"{error.message}\n{error.stack}"))
+    page.on("pageerror", lambda error: note(f"{error.message}\n{error.stack}"))
     return complaints
 
 

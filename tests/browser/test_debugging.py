@@ -107,3 +107,26 @@ def test_it_stops_at_a_bar_and_an_error_leads_to_its_line_in_the_dark(
     bar.get_by_role("button", name="Open line 10").click()
     expect(page.locator("#jp-main-statusbar", has_text="Ln 10, Col 1")).to_be_visible()
     shoot(page, "debugger-failed")
+
+
+def test_a_kernel_that_is_shut_down_ends_the_session_and_the_next_one_starts(
+    page: Page, lab: Lab, allowed: list[str]
+) -> None:
+    # JupyterLab's debugger asks the kernel while it goes, and lets nobody catch that.
+    allowed.append("Canceled future for debug_request")
+    strategy = create_strategy(lab, "Shut down", code=CODE)
+    open_lab(page, lab)
+    editor = open_strategy(page, "Shut down")
+    bar = editor.locator(".alp-DebugBar")
+    page.keyboard.press("Alt+Shift+D")  # without a breakpoint: at the first line
+    expect(bar).to_contain_text("Stopped before strategy.py line 8", timeout=90_000)
+    (session,) = lab.json("GET", f"/api/debug-sessions?active=true&strategy_id={strategy}")["items"]
+    lab.request("DELETE", f"/api/sessions/{session['session_id']}")
+    expect(bar).to_contain_text("or its kernel shut down, before its end.", timeout=30_000)
+    expect(editor.locator(".alp-StoppedLine")).to_have_count(0)
+
+    editor.get_by_role("button", name="Debug", exact=True).click()
+    expect(bar).to_contain_text("Stopped before strategy.py line 8", timeout=90_000)
+    bar.get_by_role("button", name="End").click()
+    expect(bar).to_contain_text("It was ended.")
+    expect(bar.get_by_role("button", name="Continue")).to_have_count(0)

@@ -113,3 +113,10 @@ def test_a_dataset_or_parameter_that_is_not_there_is_told(folder: Path) -> None:
     assert "There is no dataset 'eurusd'" in outcome.message
     outcome = debugging.run(entry="strategy.py", dataset="eurusd-1h", parameters={"step": 99})
     assert "step: 99 is above high=9" in outcome.message
+
+
+def test_an_interruption_is_not_the_strategys_failure(folder: Path) -> None:
+    code = CODE.replace("rising = ", "raise KeyboardInterrupt; rising = ")
+    (folder / "strategy.py").write_text(code)
+    with pytest.raises(KeyboardInterrupt):
+        debugging.run(entry="strategy.py", dataset="eurusd-1h")
