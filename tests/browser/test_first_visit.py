@@ -46,6 +46,18 @@ def test_a_fresh_lab_opens_on_home_with_the_panel_beside_it(page: Page, empty_la
     expect(panel.locator(".alp-Row", has_text="eurusd-1h")).to_be_visible()
     shoot(page, "home-first-visit")
 
+    # The drop zone is drawn after the sections, and they make room for it.
+    drop = panel.locator(".alp-Drop")
+    drop.evaluate("node => { node.style.minHeight = '150px' }")
+    page.wait_for_function(
+        """() => {
+            const sections = [...document.querySelectorAll('#alphintra-panel .alp-Section')];
+            const drop = document.querySelector('#alphintra-panel .alp-Drop');
+            const { top } = drop.getBoundingClientRect();
+            return sections.every(section => section.getBoundingClientRect().bottom <= top + 1);
+        }"""
+    )
+
 
 def test_the_launcher_offers_the_labs_cards_and_no_kernel_outside_the_sandbox(
     page: Page, lab: Lab
