@@ -121,7 +121,8 @@ async def test_forks_share_no_random_number_and_no_file(zygote: Zygote) -> None:
     open("/tmp/left", "w").write("x"); open("/dev/shm/left", "w").write("x")
     """
     first, second = (await run(code, zygote))[0].split(), (await run(code, zygote))[0].split()
-    assert first[2:] == second[2:] == ["[]", "[]"]
+    cold = (await run(code, None))[0].split()
+    assert first[2:] == second[2:] == cold[2:], "an environment may lie in /tmp"
     assert first[0] != second[0] and first[1] != second[1]
 
 
