@@ -31,13 +31,27 @@ function Card({ stops, end }: { stops: Stop[]; end: () => void }): JSX.Element {
   useEffect(() => {
     let gone = false;
     setFailure(null);
+    // What is opened takes the keyboard, some of it late; the tour takes it back until the user acts.
+    let held = true;
+    const take = () => held && next.current?.focus();
+    const takeBack = ({ target }: FocusEvent) => card.current?.contains(target as Node) || take();
+    const letGo = () => {
+      held = false;
+    };
+    take();
+    document.addEventListener('focusin', takeBack);
+    document.addEventListener('pointerdown', letGo, true);
+    document.addEventListener('keydown', letGo, true);
     stop
       .open()
       .catch(reason => !gone && setFailure(messageOf(reason)))
-      // What was opened takes the keyboard; the tour takes it back.
-      .finally(() => window.setTimeout(() => !gone && next.current?.focus(), 100));
+      .finally(take);
     return () => {
       gone = true;
+      letGo();
+      document.removeEventListener('focusin', takeBack);
+      document.removeEventListener('pointerdown', letGo, true);
+      document.removeEventListener('keydown', letGo, true);
     };
   }, [stop]);
 
