@@ -136,9 +136,11 @@ generated: api-types
 		echo "The page's types differ from the API: run 'make api-types' and commit the result." >&2; exit 1; }
 
 # Much is waiting for labs and kernels. Files stay whole, as what they share is dear, and in order,
-# so that none of the long ones comes last.
+# so that none of the long ones comes last. What drives a browser has the machine to itself: a page
+# that waits for a core looks like one that does not answer.
 pytest:
-	python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	python -m pytest -m browser
+	python -m pytest -m 'not browser' -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 pytest-fast:
 	python -m pytest -q -n logical --dist loadfile -m '$(FAST)'
