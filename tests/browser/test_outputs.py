@@ -253,8 +253,9 @@ def test_tables_pictures_and_charts_are_shown(charts: Page) -> None:
 
 def test_frames_follow_the_theme(charts: Page) -> None:
     styled = charts.locator(".jp-Notebook iframe").last.content_frame
-    paper = styled.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
-    assert paper == "rgb(255, 255, 255)"
+    paper = "rgb(255, 255, 255)"
+    open_menu(charts, "Settings", "Theme", "JupyterLab Light")  # an earlier page may have left it
+    expect(styled.locator("body")).to_have_css("background-color", paper)
     open_menu(charts, "Settings", "Theme", "JupyterLab Dark")
     expect(styled.locator("body")).not_to_have_css("background-color", paper)
     bokeh = charts.locator(".jp-Notebook iframe").nth(1).content_frame
